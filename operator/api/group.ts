@@ -1,0 +1,31 @@
+// The API group, the resource type and the labels and annotations that every part of Plimsoll agrees on.
+
+export const group = "serving.plimsoll.dev";
+export const apiVersion = `${group}/v1alpha1`;
+export const kind = "InferenceService";
+
+/** How the API server addresses InferenceServices. */
+export const inferenceServiceResource = {
+  apiVersion,
+  kind,
+  plural: "inferenceservices",
+  namespaced: true,
+} as const;
+
+/** On every object made for an InferenceService: the name of that service, in the object's own namespace. */
+export const inferenceServiceLabel = `${group}/inference-service`;
+
+/** On pods: a hash of what the model server runs. Two pods with the same revision give the same answers. */
+export const revisionLabel = `${group}/revision`;
+
+/** On children: a hash of what was last applied, so that an unchanged child costs no request. */
+export const appliedHashAnnotation = `${group}/applied-hash`;
+
+/** Who owns the fields that the reconciler applies. */
+export const fieldManager = "plimsoll";
+
+/** Who owns what is written once, when a child is created: later the HPA and `/scale` own it. */
+export const createFieldManager = "plimsoll-create";
+
+/** Who owns the HPA's bounds and the autoscaling part of the status. */
+export const autoscalerFieldManager = "plimsoll-autoscaler";
