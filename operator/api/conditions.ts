@@ -20,7 +20,7 @@ export const conditionReasons = {
     PrometheusUnreachable: "Prometheus did not answer in time or refused the connection.",
     PrometheusError: "Prometheus answered with an error or with something that is not a query result.",
     InvalidSamples: "A sample is not a finite number.",
-    NoSamples: "Prometheus knows no series of this service's pods.",
+    NoSamples: "Prometheus has no recent samples of this service's pods.",
     StaleSamples: "The newest samples are older than three scrape intervals.",
     PartialSamples: "Fewer pods report than are ready: the sum would understate the load.",
   },

@@ -1,0 +1,114 @@
+// Decides how many replicas one service needs: signals in, decision out.
+
+import type { MetricType } from "../api/inference-service.ts";
+import { type DataQuality, judgeData } from "./data-quality.ts";
+import type { Observation } from "./observation.ts";
+import type { ScalingPolicy } from "./policy.ts";
+import { proposeReplicas } from "./proposals.ts";
+import type { ServiceSignals } from "./signal.ts";
+
+/** What a decision needs to remember. `initialState` remembers nothing, so it lowers nothing. */
+export interface ScalingState {
+  /** Steady proposals of the last stabilisation window, oldest first. */
+  readonly history: readonly { readonly atMs: number; readonly replicas: number }[];
+  /** Since when the data has covered all pods without a gap. */
+  readonly coveredSinceMs?: number | undefined;
+}
+
+export const initialState: ScalingState = { history: [] };
+
+export type Limit = "minReplicas" | "maxReplicas" | "floor";
+
+export interface Decision {
+  /** Replicas that the service should have: the floor, within the bounds. */
+  readonly desiredReplicas: number;
+  /** What the HPA must not go below, before the bounds are applied. */
+  readonly floor: number;
+  /** Per signal, the replicas that it asks for. Absent: not configured, or unknown. */
+  readonly proposals: Readonly<Partial<Record<MetricType, number>>>;
+  /** The signal that asks for most; absent when none is known. */
+  readonly winner?: MetricType | undefined;
+  /** What keeps `desiredReplicas` from being the winner's proposal. */
+  readonly limit?: Limit | undefined;
+  readonly data: DataQuality;
+  /** Replicas may rise but not fall: the windows have not been full for long enough since a gap or a start. */
+  readonly recovering: boolean;
+  /** Values for the HPA. Absent: not to be trusted, so not served, and the HPA holds. */
+  readonly servedValues: Readonly<Partial<Record<MetricType, number>>>;
+  readonly state: ScalingState;
+}
+
+/**
+ * Pure and total. Invariants, each a property in decide.test.ts:
+ * - the result lies within minReplicas and maxReplicas;
+ * - while a signal is unknown, partial or not yet covered by its window, the result is not below the present
+ *   replicas or the previous floor (but for maxReplicas);
+ * - more load never asks for fewer replicas.
+ */
+export function decide(policy: ScalingPolicy, observed: Observation, state: ScalingState, nowMs: number): Decision {
+  const { bySignal, steady } = proposeReplicas(policy, observed.signals, observed.currentReplicas);
+  const data = judgeData(policy, observed);
+  const covered = data.quality === "complete" || data.quality === "settling";
+  const next: ScalingState = {
+    history: remember(policy, state, steady, nowMs),
+    coveredSinceMs: covered ? (state.coveredSinceMs ?? nowMs) : undefined,
+  };
+  const coveredSeconds = next.coveredSinceMs === undefined ? -1 : (nowMs - next.coveredSinceMs) / 1000;
+  const recovering = coveredSeconds < policy.rateWindowSeconds + policy.stabilizationWindowSeconds;
+
+  const winner = strongest(bySignal);
+  const demand = winner === undefined ? 0 : (bySignal[winner] ?? 0);
+  const needed = Math.max(demand, ...next.history.map((entry) => entry.replicas));
+  const mayLower = data.quality === "complete" && !recovering;
+  const floor = mayLower ? needed : Math.max(needed, observed.currentReplicas, observed.previousFloor);
+  return {
+    desiredReplicas: Math.min(Math.max(floor, policy.minReplicas), policy.maxReplicas),
+    floor,
+    proposals: bySignal,
+    winner,
+    limit: bindingLimit(policy, demand, floor),
+    data,
+    recovering,
+    servedValues: coveredSeconds >= policy.rateWindowSeconds ? valuesForHpa(policy, observed.signals, bySignal) : {},
+    state: next,
+  };
+}
+
+function remember(
+  policy: ScalingPolicy,
+  state: ScalingState,
+  steady: number | undefined,
+  nowMs: number,
+): ScalingState["history"] {
+  const oldestMs = nowMs - policy.stabilizationWindowSeconds * 1000;
+  const kept = state.history.filter((entry) => entry.atMs > oldestMs);
+  return steady === undefined ? kept : [...kept, { atMs: nowMs, replicas: steady }];
+}
+
+function strongest(proposals: Decision["proposals"]): MetricType | undefined {
+  const { RequestRate: rate, QueueDepth: queue } = proposals;
+  if (rate === undefined) return queue === undefined ? undefined : "QueueDepth";
+  return queue !== undefined && queue > rate ? "QueueDepth" : "RequestRate";
+}
+
+function bindingLimit(policy: ScalingPolicy, demand: number, floor: number): Limit | undefined {
+  if (floor > policy.maxReplicas) return "maxReplicas";
+  if (floor < policy.minReplicas) return "minReplicas";
+  return floor > demand ? "floor" : undefined;
+}
+
+/** The HPA divides by the target alone, so the queue is served capped: it then arrives at the same proposal. */
+function valuesForHpa(
+  policy: ScalingPolicy,
+  signals: ServiceSignals,
+  proposals: Decision["proposals"],
+): Decision["servedValues"] {
+  const served: Partial<Record<MetricType, number>> = {};
+  const { RequestRate: rate, QueueDepth: queue } = signals;
+  const { RequestRate: rateTarget, QueueDepth: queueTarget } = policy.targets;
+  if (rateTarget !== undefined && rate.known) served.RequestRate = rate.value;
+  if (queueTarget !== undefined && queue.known && proposals.QueueDepth !== undefined) {
+    served.QueueDepth = Math.min(queue.value, proposals.QueueDepth * queueTarget);
+  }
+  return served;
+}

@@ -1,0 +1,38 @@
+// What decides the replicas of one service: its spec as plain numbers.
+
+import type { InferenceServiceSpec, MetricType } from "../api/inference-service.ts";
+import { parseQuantity } from "../api/quantity.ts";
+
+export interface ScalingPolicy {
+  readonly minReplicas: number;
+  readonly maxReplicas: number;
+  /** What one replica should carry, for each signal that replicas follow. Every target is above 0. */
+  readonly targets: Readonly<Partial<Record<MetricType, number>>>;
+  /** Replicas fall only to the highest count that was needed within these last seconds. */
+  readonly stabilizationWindowSeconds: number;
+  /** Window over which the request rate is taken: after a gap it must be full before anything is lowered. */
+  readonly rateWindowSeconds: number;
+  /** A backlog should be gone after so long. */
+  readonly drainSeconds: number;
+}
+
+/** Time in which a backlog is to be worked off. Shorter asks for more replicas, for less long. */
+const defaultDrainSeconds = 10;
+
+/** The policy that a spec asks for; `rateWindowSeconds` comes from how Prometheus is asked. */
+export function policyOf(spec: InferenceServiceSpec, rateWindowSeconds: number): ScalingPolicy {
+  const { minReplicas, maxReplicas, autoScaling } = spec.predictor;
+  const targets: Partial<Record<MetricType, number>> = {};
+  for (const { type, target } of autoScaling.metrics) {
+    const value = parseQuantity(target);
+    if (value !== undefined && value > 0) targets[type] = value;
+  }
+  return {
+    minReplicas,
+    maxReplicas,
+    targets,
+    stabilizationWindowSeconds: autoScaling.behavior.scaleDown.stabilizationWindowSeconds,
+    rateWindowSeconds,
+    drainSeconds: defaultDrainSeconds,
+  };
+}

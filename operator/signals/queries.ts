@@ -1,0 +1,55 @@
+// The PromQL of each signal: one query for all services of the cluster, never one per service.
+
+import type { MetricType } from "../api/inference-service.ts";
+
+/** How the signals are taken, from the operator's configuration. */
+export interface QuerySettings {
+  readonly scrapeIntervalSeconds: number;
+}
+
+/** A rate needs two samples in its window; four scrapes survive a lost one and still follow within seconds. */
+export function rateWindowSeconds(settings: QuerySettings): number {
+  return settings.scrapeIntervalSeconds * 4;
+}
+
+/** A sample older than three scrapes says nothing about now. */
+export function maxSampleAgeSeconds(settings: QuerySettings): number {
+  return settings.scrapeIntervalSeconds * 3;
+}
+
+/** Label of a result row that says what the row holds. */
+export const rowLabel = "row";
+
+/** Labels that name the service in a result row. */
+export const serviceLabels = ["namespace", "inference_service"] as const;
+
+/**
+ * Each query answers with two rows per service: `row="value"`, the sum over its pods, and `row="reporting"`, how many
+ * pods have a sample that is fresh. Without the second, a lost pod would look like a lost load.
+ */
+export function signalQueries(settings: QuerySettings): Readonly<Record<MetricType, string>> {
+  const window = `${rateWindowSeconds(settings)}s`;
+  const age = maxSampleAgeSeconds(settings);
+  const arrivals = `plimsoll_requests_received_total{inference_service!=""}`;
+  const depth = `plimsoll_queue_depth{inference_service!=""}`;
+  return {
+    // A pod with one sample in the window has no rate yet: it is not reporting.
+    RequestRate: rows(`rate(${arrivals}[${window}])`, `rate(${arrivals}[${window}]) and ${fresh(arrivals, age)}`),
+    QueueDepth: rows(`${depth} and ${fresh(depth, age)}`, fresh(depth, age)),
+  };
+}
+
+function fresh(selector: string, ageSeconds: number): string {
+  return `(timestamp(${selector}) > time() - ${ageSeconds})`;
+}
+
+function rows(values: string, reporters: string): string {
+  const service = serviceLabels.join(", ");
+  const value = `sum by (${service}) (${values})`;
+  const reporting = `count by (${service}) (count by (${service}, pod) (${reporters}))`;
+  return `${named(value, "value")} or ${named(reporting, "reporting")}`;
+}
+
+function named(expression: string, row: string): string {
+  return `label_replace(${expression}, "${rowLabel}", "${row}", "", "")`;
+}
