@@ -219,6 +219,13 @@ export const inferenceServiceStatusSchema = z.object({
     .object({
       desiredReplicas: z.int().optional().describe("Replicas that the load asks for, within the bounds."),
       reason: z.string().optional().describe("Why that many, in one sentence."),
+      winner: z.string().optional().describe("Signal that asked for most: RequestRate or QueueDepth."),
+      limit: z
+        .string()
+        .optional()
+        .describe(
+          "What kept the winner from having its way: minReplicas, maxReplicas, or floor, what was needed a moment ago.",
+        ),
       signals: z
         .array(signalStatus)
         .optional()

@@ -61,12 +61,13 @@ export function decide(policy: ScalingPolicy, observed: Observation, state: Scal
   const needed = Math.max(demand, ...next.history.map((entry) => entry.replicas));
   const mayLower = data.quality === "complete" && !recovering;
   const floor = mayLower ? needed : Math.max(needed, observed.currentReplicas, observed.previousFloor);
+  const desiredReplicas = Math.min(Math.max(floor, policy.minReplicas), policy.maxReplicas);
   return {
-    desiredReplicas: Math.min(Math.max(floor, policy.minReplicas), policy.maxReplicas),
+    desiredReplicas,
     floor,
     proposals: bySignal,
     winner,
-    limit: bindingLimit(policy, demand, floor),
+    limit: bindingLimit(policy, demand, desiredReplicas),
     data,
     recovering,
     servedValues: coveredSeconds >= policy.rateWindowSeconds ? valuesForHpa(policy, observed.signals, bySignal) : {},
@@ -91,10 +92,10 @@ function strongest(proposals: Decision["proposals"]): MetricType | undefined {
   return queue !== undefined && queue > rate ? "QueueDepth" : "RequestRate";
 }
 
-function bindingLimit(policy: ScalingPolicy, demand: number, floor: number): Limit | undefined {
-  if (floor > policy.maxReplicas) return "maxReplicas";
-  if (floor < policy.minReplicas) return "minReplicas";
-  return floor > demand ? "floor" : undefined;
+function bindingLimit(policy: ScalingPolicy, demand: number, desiredReplicas: number): Limit | undefined {
+  if (demand > policy.maxReplicas) return "maxReplicas";
+  if (desiredReplicas > Math.max(demand, policy.minReplicas)) return "floor";
+  return demand < policy.minReplicas ? "minReplicas" : undefined;
 }
 
 /** The HPA divides by the target alone, so the queue is served capped: it then arrives at the same proposal. */
