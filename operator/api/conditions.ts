@@ -36,7 +36,7 @@ export const conditionReasons = {
 } as const satisfies Record<string, Record<string, string>>;
 
 export type ConditionType = keyof typeof conditionReasons;
-export type Reason<T extends ConditionType = ConditionType> = { [K in T]: keyof (typeof conditionReasons)[K] }[T];
+export type Reason<T extends ConditionType> = keyof (typeof conditionReasons)[T];
 
 /** One entry of `status.conditions`. `lastTransitionTime` is RFC 3339, in whole seconds. */
 export interface Condition {
@@ -49,12 +49,15 @@ export interface Condition {
 }
 
 /** A condition as a part of the program sees it, before its transition time is known. */
-export interface Finding<T extends ConditionType = ConditionType> {
+export interface Finding<T extends ConditionType> {
   readonly type: T;
   readonly status: Condition["status"];
   readonly reason: Reason<T>;
   readonly message: string;
 }
+
+/** A finding of any type. */
+export type AnyFinding = { [T in ConditionType]: Finding<T> }[ConditionType];
 
 /** States a condition. The types tie the reason to the condition it belongs to. */
 export function finding<T extends ConditionType>(
@@ -69,7 +72,7 @@ export function finding<T extends ConditionType>(
 /** Turns findings into conditions: the transition time moves only when the status flips. */
 export function mergeConditions(
   previous: readonly Condition[],
-  findings: readonly Finding[],
+  findings: readonly AnyFinding[],
   generation: number,
   now: Date,
 ): Condition[] {

@@ -10,6 +10,14 @@ export const inferenceServiceResource = {
   kind,
   plural: "inferenceservices",
   namespaced: true,
+  /** Which lists server-side apply merges by key; the same as `x-kubernetes-list-map-keys` in the schema. */
+  structure: {
+    fields: {
+      status: {
+        fields: { conditions: { keys: ["type"] }, autoScaling: { fields: { signals: { keys: ["type"] } } } },
+      },
+    },
+  },
 } as const;
 
 /** On every object made for an InferenceService: the name of that service, in the object's own namespace. */

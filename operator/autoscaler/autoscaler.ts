@@ -1,0 +1,181 @@
+// One tick of the autoscaler: a snapshot of all signals, then for each service decide, actuate, and say why.
+
+import type { Deployment } from "kubernetes-types/apps/v1.js";
+import type { HorizontalPodAutoscaler } from "kubernetes-types/autoscaling/v2.js";
+import type { InferenceService, MetricType } from "../api/inference-service.ts";
+import type { Logger } from "../observability/logger.ts";
+import { replicaBounds } from "../resources/horizontal-pod-autoscaler.ts";
+import { type Decision, decide, initialState } from "../scaling/decide.ts";
+import { policyOf, type ScalingPolicy } from "../scaling/policy.ts";
+import type { ServiceSignals } from "../scaling/signal.ts";
+import type { Snapshot } from "../signals/collect.ts";
+import { type QuerySettings, rateWindowSeconds } from "../signals/queries.ts";
+import type { Actuator } from "./actuator.ts";
+import { countReadyPods } from "./pods.ts";
+import { computeAutoscalingStatus, differs } from "./status.ts";
+import type { World } from "./world.ts";
+
+export interface AutoscalerOptions {
+  readonly world: World;
+  readonly collect: (signal: AbortSignal) => Promise<Snapshot>;
+  readonly actuator: Actuator;
+  readonly settings: QuerySettings;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  readonly logger: Logger;
+  /** `namespace/name` of another program's Service behind external.metrics.k8s.io. */
+  readonly foreignProvider: () => string | undefined;
+  /** Told of each change of replicas, with the reason. */
+  readonly onChange: (service: InferenceService, change: ReplicaChangeSeen) => void;
+}
+
+export interface ReplicaChangeSeen {
+  readonly from: number;
+  readonly to: number;
+  readonly reason: string;
+}
+
+/** A value for the HPA, and when it was taken. */
+export interface ServedValue {
+  readonly value: number;
+  readonly atMs: number;
+}
+
+/** What is remembered of a service between ticks. */
+interface Memory {
+  readonly uid: string;
+  readonly decision: Decision;
+  readonly atMs: number;
+  /** What the Deployment was last asked for, and the version from which: the cache may not show it yet. */
+  readonly asked: { readonly replicas: number; readonly fromVersion: string | undefined };
+}
+
+/** A service in mode HPA with its objects, and all that a decision about it is made from. */
+interface Subject {
+  readonly service: InferenceService;
+  readonly deployment: Deployment;
+  readonly hpa: HorizontalPodAutoscaler;
+  readonly policy: ScalingPolicy;
+  readonly signals: ServiceSignals;
+  readonly currentReplicas: number;
+}
+
+export class Autoscaler {
+  readonly #options: AutoscalerOptions;
+  #memories = new Map<string, Memory>();
+
+  constructor(options: AutoscalerOptions) {
+    this.#options = options;
+  }
+
+  /** The value that the HPA may have; undefined when it is unknown or not to be trusted. */
+  servedValue(namespace: string, serviceName: string, type: MetricType): ServedValue | undefined {
+    const memory = this.#memories.get(`${namespace}/${serviceName}`);
+    const value = memory?.decision.servedValues[type];
+    return memory === undefined || value === undefined ? undefined : { value, atMs: memory.atMs };
+  }
+
+  /** Never rejects because of one service: its failure is logged, and the others are served. */
+  async tick(signal: AbortSignal): Promise<void> {
+    const { world, collect } = this.#options;
+    const snapshot = await collect(signal);
+    const memories = new Map<string, Memory>();
+    await Promise.all(
+      world.services().map(async (service) => {
+        const { namespace, name, uid } = service.metadata;
+        const known = this.#memories.get(`${namespace}/${name}`);
+        // A service that was deleted and made anew under the same name starts without memories.
+        const memory = await this.#scaleSafely(service, snapshot, known?.uid === uid ? known : undefined, signal);
+        if (memory !== undefined) memories.set(`${namespace}/${name}`, memory);
+      }),
+    );
+    this.#memories = memories;
+  }
+
+  async #scaleSafely(
+    service: InferenceService,
+    snapshot: Snapshot,
+    previous: Memory | undefined,
+    signal: AbortSignal,
+  ): Promise<Memory | undefined> {
+    try {
+      const subject = this.#subject(service, snapshot, previous);
+      return subject === undefined ? undefined : await this.#scale(subject, snapshot.atMs, previous, signal);
+    } catch (error) {
+      const { namespace, name } = service.metadata;
+      if (!signal.aborted) this.#options.logger.warn({ err: error, namespace, name }, "scaling failed");
+      // Nothing is served from a tick that failed, so the HPA holds; what was learnt before stays.
+      return previous && { ...previous, decision: { ...previous.decision, servedValues: {} } };
+    }
+  }
+
+  #subject(service: InferenceService, snapshot: Snapshot, previous: Memory | undefined): Subject | undefined {
+    const { world, settings } = this.#options;
+    const { namespace, name, deletionTimestamp } = service.metadata;
+    if (service.spec.predictor.autoScaling.mode === "External" || deletionTimestamp !== undefined) return undefined;
+    const deployment = world.deploymentOf(service);
+    const hpa = world.autoscalerOf(service);
+    if (deployment === undefined || hpa === undefined) return undefined;
+    const asked = previous?.asked;
+    return {
+      service,
+      deployment,
+      hpa,
+      policy: policyOf(service.spec, rateWindowSeconds(settings)),
+      signals: snapshot.signalsOf(namespace, name),
+      currentReplicas:
+        asked !== undefined && asked.fromVersion === deployment.metadata?.resourceVersion
+          ? asked.replicas
+          : (deployment.spec?.replicas ?? 1),
+    };
+  }
+
+  async #scale(subject: Subject, atMs: number, previous: Memory | undefined, signal: AbortSignal): Promise<Memory> {
+    const { world, settings } = this.#options;
+    const { service, deployment, hpa, policy, signals, currentReplicas } = subject;
+    const pods = countReadyPods(world.podsOf(service), settings.scrapeIntervalSeconds, atMs);
+    const observation = { signals, currentReplicas, previousFloor: hpa.spec?.minReplicas ?? 1, ...pods };
+    const decision = decide(policy, observation, previous?.decision.state ?? initialState, atMs);
+    const replicas = await this.#actuate(subject, decision, signal);
+    await this.#report(subject, decision, { from: previous?.asked.replicas ?? currentReplicas, to: replicas }, signal);
+    const fromVersion = replicas === deployment.spec?.replicas ? undefined : deployment.metadata?.resourceVersion;
+    return { uid: service.metadata.uid, decision, atMs, asked: { replicas, fromVersion } };
+  }
+
+  /**
+   * The floor goes first: an HPA below its minReplicas jumps there by itself, so dying in between is harmless.
+   * Returns the replicas that are now asked for.
+   */
+  async #actuate(subject: Subject, decision: Decision, signal: AbortSignal): Promise<number> {
+    const { actuator } = this.#options;
+    const { deployment, hpa, policy, currentReplicas } = subject;
+    const bounds = replicaBounds(policy, decision.floor);
+    if (hpa.spec?.minReplicas !== bounds.minReplicas || hpa.spec.maxReplicas !== bounds.maxReplicas) {
+      await actuator.setBounds(hpa, bounds, signal);
+    }
+    const { desiredReplicas } = decision;
+    if (desiredReplicas <= currentReplicas) return currentReplicas;
+    return (await actuator.setReplicas(deployment, desiredReplicas, signal)) ? desiredReplicas : currentReplicas;
+  }
+
+  async #report(
+    subject: Subject,
+    decision: Decision,
+    replicas: { readonly from: number; readonly to: number },
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { actuator, now, foreignProvider, logger, onChange } = this.#options;
+    const { service, policy, signals } = subject;
+    const { namespace, name, generation = 0 } = service.metadata;
+    const change = replicas.from === replicas.to ? undefined : replicas;
+    const input = { service, policy, signals, decision, change, foreignProvider: foreignProvider() };
+    const status = computeAutoscalingStatus(input, new Date(now()));
+    logger.debug({ namespace, name, replicas: replicas.to, decision }, "decided");
+    if (change !== undefined) {
+      const reason = status.autoScaling.reason ?? "";
+      logger.info({ namespace, name, ...change, reason }, "replicas changed");
+      onChange(service, { ...change, reason });
+    }
+    if (differs(service.status, status, generation)) await actuator.setStatus(service, status, signal);
+  }
+}

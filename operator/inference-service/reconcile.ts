@@ -1,0 +1,212 @@
+// Makes the world match one InferenceService: gather, make, apply, report.
+
+import type { Deployment } from "kubernetes-types/apps/v1.js";
+import type { HorizontalPodAutoscaler } from "kubernetes-types/autoscaling/v2.js";
+import type { Service } from "kubernetes-types/core/v1.js";
+import type { PodDisruptionBudget } from "kubernetes-types/policy/v1.js";
+import { z } from "zod";
+import { type Finding, finding, mergeConditions } from "../api/conditions.ts";
+import {
+  appliedHashAnnotation,
+  autoscalerFieldManager,
+  createFieldManager,
+  fieldManager,
+  inferenceServiceResource,
+} from "../api/group.ts";
+import {
+  type InferenceService,
+  inferenceServiceStatusSchema,
+  parseInferenceService,
+  type RawInferenceService,
+} from "../api/inference-service.ts";
+import { type ApplyResult, applyOwned } from "../kube/apply.ts";
+import { applyStatus } from "../kube/apply-status.ts";
+import type { ReconcileContext, ReconcileResult } from "../kube/controller.ts";
+import { ApiError, NotControlledError, TerminalError } from "../kube/errors.ts";
+import { deployments, horizontalPodAutoscalers, podDisruptionBudgets, services } from "../kube/resource-types.ts";
+import type { Lister } from "../kube/store.ts";
+import type { KubeClient, KubeObject, ResourceType } from "../kube/types.ts";
+import { initialReplicas, makeDeployment } from "../resources/deployment.ts";
+import {
+  type AutoscalerSettings,
+  makeHorizontalPodAutoscaler,
+  replicaBounds,
+} from "../resources/horizontal-pod-autoscaler.ts";
+import { childName } from "../resources/names.ts";
+import { makePodDisruptionBudget } from "../resources/pod-disruption-budget.ts";
+import type { PodSettings } from "../resources/pod-template.ts";
+import { makeService } from "../resources/service.ts";
+import { computeStatus } from "./status.ts";
+
+/** What is read from caches. */
+export interface Listers {
+  readonly inferenceServices: Lister<RawInferenceService>;
+  readonly deployments: Lister<Deployment>;
+  readonly services: Lister<Service>;
+  readonly horizontalPodAutoscalers: Lister<HorizontalPodAutoscaler>;
+  readonly podDisruptionBudgets: Lister<PodDisruptionBudget>;
+}
+
+export interface ReconcilerOptions {
+  readonly client: KubeClient;
+  readonly listers: Listers;
+  readonly settings: PodSettings & AutoscalerSettings;
+  readonly now: () => Date;
+}
+
+/** A name that is taken may become free without any event that this program sees. */
+const blockedRetrySeconds = 30;
+
+/** The reconcile function of the InferenceService controller; keys are `namespace/name`. */
+export function createReconciler(options: ReconcilerOptions) {
+  return async (key: string, signal: AbortSignal, { logger }: ReconcileContext): Promise<ReconcileResult> => {
+    const raw = options.listers.inferenceServices.get(key);
+    // Children are owned by UID, so the garbage collector removes them with the service.
+    if (raw === undefined || raw.metadata?.deletionTimestamp !== undefined) return {};
+    const report = (status: object) => writeStatus(options.client, raw, status, signal);
+    const parsed = parseInferenceService(raw);
+    if (!parsed.success) {
+      const message = z.prettifyError(parsed.error);
+      await report(invalidStatus(raw, message, options.now()));
+      throw new TerminalError(`InferenceService ${key} is not valid: ${message}`);
+    }
+    const service = parsed.data;
+    try {
+      const deployment = await new Application(options, service, signal).applyAll(logger);
+      await report(computeStatus({ service, deployment }, options.now()));
+      return {};
+    } catch (error) {
+      const blocked = blockedBy(error);
+      if (blocked === undefined) throw error;
+      logger.warn({ err: error }, "children cannot be made");
+      await report(computeStatus({ service, blocked }, options.now()));
+      return { requeueAfterSeconds: blockedRetrySeconds };
+    }
+  };
+}
+
+const inferenceServices: ResourceType<RawInferenceService> = inferenceServiceResource;
+
+async function writeStatus(client: KubeClient, live: RawInferenceService, status: object, signal: AbortSignal) {
+  const { name = "", namespace = "" } = live.metadata ?? {};
+  const desired = { metadata: { name, namespace }, status };
+  await applyStatus({ client, type: inferenceServices, desired, live, fieldManager, signal });
+}
+
+/** For an object that cannot be read as an InferenceService: an older CRD may have let it in. */
+function invalidStatus(raw: RawInferenceService, message: string, now: Date) {
+  const generation = raw.metadata?.generation ?? 0;
+  const present = inferenceServiceStatusSchema.safeParse(raw.status).data?.conditions ?? [];
+  const invalid = finding("Ready", "False", "InvalidSpec", message);
+  return { observedGeneration: generation, conditions: mergeConditions(present, [invalid], generation, now) };
+}
+
+/** Errors that only a person can mend become a condition; every other one is tried again. */
+function blockedBy(error: unknown): Finding<"Ready"> | undefined {
+  if (error instanceof NotControlledError) return finding("Ready", "False", "ChildNotControlled", error.message);
+  if (error instanceof ApiError && (error.status === 422 || error.status === 400)) {
+    return finding("Ready", "False", "InvalidSpec", error.message);
+  }
+  return undefined;
+}
+
+/** One pass over the children of one service. */
+class Application {
+  readonly #options: ReconcilerOptions;
+  readonly #service: InferenceService;
+  readonly #signal: AbortSignal;
+  readonly #key: string;
+
+  constructor(options: ReconcilerOptions, service: InferenceService, signal: AbortSignal) {
+    this.#options = options;
+    this.#service = service;
+    this.#signal = signal;
+    this.#key = `${service.metadata.namespace}/${childName(service.metadata.name)}`;
+  }
+
+  /** Returns the Deployment as it now is. */
+  async applyAll(logger: ReconcileContext["logger"]): Promise<Deployment> {
+    const { listers, settings } = this.#options;
+    const service = this.#service;
+    const results = {
+      service: await this.#apply(services, makeService(service), listers.services),
+      podDisruptionBudget: await this.#apply(
+        podDisruptionBudgets,
+        makePodDisruptionBudget(service),
+        listers.podDisruptionBudgets,
+      ),
+      deployment: await this.#apply(deployments, makeDeployment(service, settings), listers.deployments, {
+        spec: { replicas: initialReplicas(service) },
+      }),
+    };
+    const deployment = results.deployment.object;
+    const scaling =
+      service.spec.predictor.autoScaling.mode === "External"
+        ? await this.#leaveToOthers(deployment)
+        : await this.#applyAutoscaler(deployment);
+    for (const [child, { outcome }] of Object.entries({ ...results, ...scaling })) {
+      if (outcome !== "unchanged") logger.info({ child, outcome }, "child applied");
+    }
+    return deployment;
+  }
+
+  /** The bounds are written once, around the present replicas, and belong to the autoscaler afterwards. */
+  async #applyAutoscaler(deployment: Deployment) {
+    const { listers, settings } = this.#options;
+    const bounds = replicaBounds(this.#service.spec.predictor, deployment.spec?.replicas ?? 1);
+    return {
+      horizontalPodAutoscaler: await this.#apply(
+        horizontalPodAutoscalers,
+        makeHorizontalPodAutoscaler(this.#service, settings),
+        listers.horizontalPodAutoscalers,
+        { spec: bounds },
+      ),
+    };
+  }
+
+  /** autoScaling.mode External: no HPA, and the count is the service's own `replicas`. */
+  async #leaveToOthers(deployment: Deployment): Promise<Record<string, { outcome: string }>> {
+    const { client, listers } = this.#options;
+    const hpa = listers.horizontalPodAutoscalers.get(this.#key);
+    if (hpa?.metadata?.uid !== undefined && this.#owns(hpa)) {
+      await client.delete(horizontalPodAutoscalers, this.#ref(), { uid: hpa.metadata.uid, signal: this.#signal });
+    }
+    const { replicas } = this.#service.spec.predictor;
+    if (replicas !== undefined && replicas !== deployment.spec?.replicas) {
+      const write = { subresource: "scale", fieldManager: autoscalerFieldManager, signal: this.#signal } as const;
+      const patch = { metadata: { resourceVersion: deployment.metadata?.resourceVersion }, spec: { replicas } };
+      await client.patch(deployments, this.#ref(), patch, write);
+      return { replicas: { outcome: `set to ${replicas}` } };
+    }
+    return {};
+  }
+
+  #owns(object: KubeObject): boolean {
+    const { uid } = this.#service.metadata;
+    return object.metadata?.ownerReferences?.some((owner) => owner.uid === uid && owner.controller === true) ?? false;
+  }
+
+  #ref() {
+    const { namespace, name } = this.#service.metadata;
+    return { namespace, name: childName(name) };
+  }
+
+  #apply<T extends KubeObject>(
+    type: ResourceType<T>,
+    desired: T,
+    lister: Lister<T>,
+    createOnly?: object,
+  ): Promise<ApplyResult<T>> {
+    return applyOwned({
+      client: this.#options.client,
+      type,
+      desired,
+      ...(createOnly === undefined ? {} : { createOnly }),
+      live: lister.get(this.#key),
+      fieldManager,
+      createFieldManager,
+      hashAnnotation: appliedHashAnnotation,
+      signal: this.#signal,
+    });
+  }
+}
