@@ -19,7 +19,7 @@ const endpoint = z.string().transform((text, context) => {
     context.addIssue("must be IP:PORT, such as 10.0.0.7:6443");
     return z.NEVER;
   }
-  return { address: host, port: parsed.data };
+  return { ip: host, port: parsed.data };
 });
 
 const runSchema = z.object({

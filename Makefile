@@ -1,0 +1,47 @@
+# Everything a person does with this repository; `make help` lists it. Every target does its own set-up.
+
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
+# Its CUDA libraries come from outside the package registry; the images that need them bring their own.
+export ONNXRUNTIME_NODE_INSTALL := skip
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: node_modules ## Show the main job: local cluster, real model, load that rises tenfold and falls (KEEP=1 leaves it up)
+	@node test/demo/main.ts
+
+.PHONY: up
+up: node_modules ## Start a local cluster with the operator in it, to play with
+	@node test/cluster/up.ts
+
+.PHONY: down
+down: node_modules ## Stop the local cluster and remove every trace of it
+	@node test/cluster/down.ts
+
+.PHONY: test
+test: node_modules ## Run unit tests, and integration tests on a real control plane
+	@node test/cluster/binaries.ts
+	@vitest run $(if $(VITEST_REPORT),--reporter=default --reporter=json --outputFile.json=$(VITEST_REPORT))
+
+.PHONY: lint
+lint: node_modules ## Check types, lint rules, import rules and format
+	tsc --noEmit
+	oxlint --type-aware --quiet
+	biome check
+
+.PHONY: generate
+generate: node_modules ## Write the generated files: CRD, page of conditions
+	@node operator/api/generate.ts
+
+.PHONY: verify
+verify: node_modules ## Check that the generated files are current
+	@node operator/api/generate.ts --check
+
+node_modules: package-lock.json package.json operator/package.json server-image/package.json test/package.json
+	@echo "Installing npm packages (about a minute the first time)"
+	@npm ci --no-audit --no-fund --loglevel=error
+	@touch node_modules

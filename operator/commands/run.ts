@@ -1,0 +1,181 @@
+// Composition root of `plimsoll run`: makes every part of the operator, starts them in order, and stops them together.
+
+import { hostname } from "node:os";
+import { KubeConfig } from "@kubernetes/client-node";
+import { createActuator } from "../autoscaler/actuator.ts";
+import { Autoscaler } from "../autoscaler/autoscaler.ts";
+import { runLoop } from "../autoscaler/loop.ts";
+import type { RunConfig } from "../config.ts";
+import { ExternalMetrics } from "../external-metrics/external-metrics.ts";
+import { createReconciler } from "../inference-service/reconcile.ts";
+import { createKubeClient } from "../kube/client.ts";
+import { systemClock, wait } from "../kube/clock.ts";
+import { Controller } from "../kube/controller.ts";
+import { EventRecorder } from "../kube/events.ts";
+import { controllerMetrics } from "../kube/metrics.ts";
+import type { KubeClient } from "../kube/types.ts";
+import { createEndpoints } from "../observability/http-endpoints.ts";
+import type { Logger } from "../observability/logger.ts";
+import { createRecorder, createRegistry, type MetricDefinition } from "../observability/metrics.ts";
+import { collectSignals } from "../signals/collect.ts";
+import { createPrometheus } from "../signals/prometheus.ts";
+import { maxSampleAgeSeconds, rateWindowSeconds } from "../signals/queries.ts";
+import { Caches } from "./caches.ts";
+import { createMetricsSource } from "./metrics-source.ts";
+
+/** The pods of the operator, as its Deployment labels them; the metrics Service selects them. */
+const operatorSelector = { "app.kubernetes.io/name": "plimsoll-operator" };
+const maxPrometheusAnswerBytes = 64 * 2 ** 20;
+const prometheusTimeoutMs = 3_000;
+
+const operatorMetrics = {
+  ...controllerMetrics,
+  kubernetes_request_seconds: {
+    type: "histogram",
+    help: "Seconds until the API server answered.",
+    labels: ["verb", "resource", "status"],
+  },
+} as const satisfies Record<string, MetricDefinition>;
+
+/** Runs the operator until the signal aborts. Rejects only when it cannot start, or its port cannot be had. */
+export async function run(config: RunConfig, logger: Logger, stop: AbortSignal): Promise<void> {
+  const failure = new AbortController();
+  const signal = AbortSignal.any([stop, failure.signal]);
+  const registry = createRegistry();
+  const metrics = createRecorder(registry, "plimsoll_operator", operatorMetrics);
+  const client = createKubeClient({
+    kubeConfig: loadKubeConfig(config.kubeconfig),
+    userAgent: "plimsoll-operator",
+    onRequest: ({ verb, resource, status, seconds }) =>
+      metrics.observe("kubernetes_request_seconds", { verb, resource, status: String(status) }, seconds),
+  });
+  const caches = new Caches(client, logger, (key) => controller.enqueue(key));
+  const controller = new Controller({
+    name: "inferenceservice",
+    reconcile: createReconciler({
+      client,
+      listers: caches.listers,
+      settings: { serverImage: config.serverImage, hpaTolerance: true },
+      now: () => new Date(),
+    }),
+    sources: caches.reflectors,
+    logger,
+    metrics,
+  });
+  const { autoscaler, externalMetrics } = makeScaling(config, { client, caches, logger, signal });
+  const endpoints = createEndpoints({
+    registry,
+    notReady: () => (caches.hasSynced ? undefined : "caches are not complete yet"),
+  });
+  const parts = [
+    ...caches.reflectors.map((reflector) => reflector.run(signal)),
+    controller.run(signal),
+    externalMetrics.run(signal),
+    scaleWhenSynced(config, { caches, autoscaler, logger, signal }),
+  ];
+  endpoints.listen(config.endpointsPort);
+  logger.info(
+    { prometheusAddress: config.prometheusAddress.origin, serverImage: config.serverImage },
+    "operator started",
+  );
+  try {
+    await Promise.all(parts);
+  } catch (error) {
+    failure.abort(error);
+    await Promise.allSettled(parts);
+    throw error;
+  } finally {
+    endpoints.closeAllConnections();
+    endpoints.close();
+    client.close();
+    logger.info({}, "operator stopped");
+  }
+}
+
+interface Shared {
+  readonly client: KubeClient;
+  readonly caches: Caches;
+  readonly logger: Logger;
+  readonly signal: AbortSignal;
+}
+
+function makeScaling(config: RunConfig, { client, caches, logger, signal }: Shared) {
+  const settings = { scrapeIntervalSeconds: config.scrapeInterval };
+  const world = caches.world();
+  const now = Date.now;
+  const query = createPrometheus({
+    address: config.prometheusAddress,
+    timeoutMs: prometheusTimeoutMs,
+    maxBodyBytes: maxPrometheusAnswerBytes,
+  });
+  const events = new EventRecorder({
+    client,
+    reportingController: "plimsoll.dev/operator",
+    reportingInstance: hostname(),
+    logger,
+    signal,
+  });
+  const autoscaler = new Autoscaler({
+    world,
+    collect: (tickSignal) => collectSignals({ query, settings, now }, tickSignal),
+    actuator: createActuator(client),
+    settings,
+    now,
+    logger,
+    foreignProvider: () => {
+      const state = externalMetrics.state();
+      return state.kind === "foreign" ? state.owner : undefined;
+    },
+    onChange: (service, { from, to, reason }) => {
+      const raised = to > from;
+      events.record(service, {
+        type: "Normal",
+        reason: raised ? "ScaledUp" : "ScaledDown",
+        action: raised ? "ScaleUp" : "ScaleDown",
+        message: `${from} -> ${to} replicas: ${reason}`,
+      });
+    },
+  });
+  const { externalMetricsEndpoint: endpoint, externalMetricsPort: port } = config;
+  const externalMetrics = new ExternalMetrics({
+    client,
+    source: createMetricsSource(autoscaler, world, rateWindowSeconds(settings)),
+    namespace: config.namespace,
+    reach: endpoint === undefined ? { selector: operatorSelector, port } : { endpoint },
+    listen: { host: "0.0.0.0", port },
+    maxSampleAgeMs: (maxSampleAgeSeconds(settings) + config.tickInterval) * 1000,
+    // There is one operator until leaders are elected.
+    mayWrite: () => true,
+    clock: systemClock,
+    now,
+    logger,
+  });
+  return { autoscaler, externalMetrics };
+}
+
+/** Deciding from half a cache would take services for new and pods for missing. */
+async function scaleWhenSynced(
+  config: RunConfig,
+  parts: Omit<Shared, "client"> & { readonly autoscaler: Autoscaler },
+): Promise<void> {
+  const { caches, autoscaler, logger, signal } = parts;
+  const stopped = new Promise<void>((resolve) => {
+    signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+  await Promise.race([stopped, Promise.all(caches.reflectors.map((reflector) => reflector.synced))]);
+  const options = {
+    tick: (tickSignal: AbortSignal) => autoscaler.tick(tickSignal),
+    intervalMs: config.tickInterval * 1000,
+    now: () => systemClock.nowMs(),
+    sleep: (ms: number, sleepSignal: AbortSignal) => wait(systemClock, ms, sleepSignal),
+    logger,
+  };
+  await runLoop(options, signal);
+}
+
+function loadKubeConfig(file: string | undefined): KubeConfig {
+  const kubeConfig = new KubeConfig();
+  if (file === undefined) kubeConfig.loadFromDefault();
+  else kubeConfig.loadFromFile(file);
+  return kubeConfig;
+}
