@@ -9,12 +9,21 @@ export class ConfigError extends Error {
   readonly code = "CONFIG";
 }
 
-const port = z.coerce.number<string>().int().min(0).max(65_535);
-const seconds = (min: number, max: number) => z.coerce.number<string>().min(min).max(max);
+/** Digits only: Number() alone would also take "", " 7" and "0x10". */
+const numberBetween = (form: RegExp, [min, max]: readonly [number, number], error: string) =>
+  z.string(error).regex(form, error).transform(Number).pipe(z.number().min(min, error).max(max, error));
+const portFrom = (min: number) => numberBetween(/^\d+$/, [min, 65_535], `must be a port number, ${min} to 65535`);
+const seconds = (min: number, max: number) =>
+  numberBetween(/^\d+(\.\d+)?$/, [min, max], `must be a number of seconds, ${min} to ${max}`);
+const nonEmpty = (error: string) => z.string(error).min(1, error);
+const addressError =
+  "must be an http or https URL without user name and password, such as http://prometheus.monitoring:9090";
+const namespaceError =
+  "must be the name of a namespace: at most 63 lower case letters, digits and '-', such as plimsoll-system";
 
 const endpoint = z.string().transform((text, context) => {
   const [, host = "", portText = ""] = /^\[?([0-9a-fA-F.:]+?)\]?:(\d+)$/.exec(text) ?? [];
-  const parsed = port.min(1).safeParse(portText);
+  const parsed = portFrom(1).safeParse(portText);
   if (isIP(host) === 0 || !parsed.success) {
     context.addIssue("must be IP:PORT, such as 10.0.0.7:6443");
     return z.NEVER;
@@ -23,18 +32,22 @@ const endpoint = z.string().transform((text, context) => {
 });
 
 const runSchema = z.object({
-  kubeconfig: z.string().min(1).optional(),
+  kubeconfig: nonEmpty("must be the path of a kubeconfig file").optional(),
   prometheusAddress: z
-    .url({ protocol: /^https?$/, error: "must be an http or https URL, such as http://prometheus.monitoring:9090" })
-    .transform((text) => new URL(text)),
-  serverImage: z.string().min(1),
-  namespace: z.string().regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, "must be a namespace name"),
+    .url({ protocol: /^https?$/, error: addressError })
+    .transform((text) => new URL(text))
+    // fetch refuses such a URL, at every single query.
+    .refine(({ username, password }) => username === "" && password === "", addressError),
+  serverImage: nonEmpty(
+    "must be the image of the inference server, such as registry.example.com/plimsoll/server:1.0.0",
+  ),
+  namespace: z.string(namespaceError).regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, namespaceError),
   scrapeInterval: seconds(0.5, 300),
   tickInterval: seconds(0.2, 60),
-  externalMetricsPort: port,
+  externalMetricsPort: portFrom(0),
   externalMetricsEndpoint: endpoint.optional(),
-  endpointsPort: port,
-  logLevel: z.enum(logLevels),
+  endpointsPort: portFrom(0),
+  logLevel: z.enum(logLevels, `must be one of ${logLevels.join(", ")}`),
 });
 
 /** What `plimsoll run` was told. Intervals are in seconds. */

@@ -3,6 +3,7 @@
 import type { ObjectMeta } from "kubernetes-types/meta/v1.js";
 import { z } from "zod";
 import { apiVersion, kind } from "./group.ts";
+import { parseQuantity } from "./quantity.ts";
 
 const quantity = (rule: string, message: string) =>
   z.union([z.int(), z.string()]).meta({
@@ -73,6 +74,8 @@ const accelerator = z.object({
   count: z.int().min(1).max(16).default(1).describe("Number of GPUs of one replica (nvidia.com/gpu). Default 1."),
 });
 
+const targetMessage = 'must be a quantity above 0, such as 50 or "2500m"';
+
 const metric = z.object({
   type: z
     .enum(["RequestRate", "QueueDepth"])
@@ -81,10 +84,12 @@ const metric = z.object({
     ),
   target: quantity(
     "type(self) == int ? self > 0 : (isQuantity(self) && quantity(self).isGreaterThan(quantity('0')))",
-    'must be a quantity above 0, such as 50 or "2500m"',
-  ).describe(
-    "What one replica should carry: requests per second (RequestRate) or requests (QueueDepth). A quantity above 0.",
-  ),
+    targetMessage,
+  )
+    .refine((target) => (parseQuantity(target) ?? 0) > 0, targetMessage)
+    .describe(
+      "What one replica should carry: requests per second (RequestRate) or requests (QueueDepth). A quantity above 0.",
+    ),
 });
 
 const scaleDownPolicy = z.object({

@@ -101,6 +101,7 @@ export function differs(
   return essence(before?.autoScaling, before?.conditions) !== essence(after.autoScaling, after.conditions, generation);
 }
 
+/** The order of the signals says nothing: the API server may keep another one than was sent. */
 function essence(
   autoScaling: InferenceServiceStatus["autoScaling"],
   conditions: readonly Condition[] = [],
@@ -111,6 +112,6 @@ function essence(
     return [found?.status, found?.reason, generation ?? found?.observedGeneration];
   });
   const { desiredReplicas, winner, limit, lastChanges = [], signals = [] } = autoScaling ?? {};
-  const targets = signals.map((signal) => [signal.type, signal.target]);
+  const targets = signals.map((signal) => `${signal.type} ${signal.target}`).toSorted();
   return JSON.stringify([desiredReplicas, winner, limit, lastChanges, targets, owned]);
 }

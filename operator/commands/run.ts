@@ -16,7 +16,12 @@ import { controllerMetrics } from "../kube/metrics.ts";
 import type { KubeClient } from "../kube/types.ts";
 import { createEndpoints } from "../observability/http-endpoints.ts";
 import type { Logger } from "../observability/logger.ts";
-import { createRecorder, createRegistry, type MetricDefinition } from "../observability/metrics.ts";
+import {
+  createRecorder,
+  createRegistry,
+  type MetricDefinition,
+  type MetricRecorder,
+} from "../observability/metrics.ts";
 import { collectSignals } from "../signals/collect.ts";
 import { createPrometheus } from "../signals/prometheus.ts";
 import { maxSampleAgeSeconds, rateWindowSeconds } from "../signals/queries.ts";
@@ -34,6 +39,11 @@ const operatorMetrics = {
     type: "histogram",
     help: "Seconds until the API server answered.",
     labels: ["verb", "resource", "status"],
+  },
+  autoscaler_tick_seconds: {
+    type: "histogram",
+    help: "Seconds that one tick took: signals of all services, decisions, writes.",
+    labels: [],
   },
 } as const satisfies Record<string, MetricDefinition>;
 
@@ -71,7 +81,7 @@ export async function run(config: RunConfig, logger: Logger, stop: AbortSignal):
     ...caches.reflectors.map((reflector) => reflector.run(signal)),
     controller.run(signal),
     externalMetrics.run(signal),
-    scaleWhenSynced(config, { caches, autoscaler, logger, signal }),
+    scaleWhenSynced(config, { caches, autoscaler, metrics, logger, signal }),
   ];
   endpoints.listen(config.endpointsPort);
   logger.info(
@@ -156,15 +166,19 @@ function makeScaling(config: RunConfig, { client, caches, logger, signal }: Shar
 /** Deciding from half a cache would take services for new and pods for missing. */
 async function scaleWhenSynced(
   config: RunConfig,
-  parts: Omit<Shared, "client"> & { readonly autoscaler: Autoscaler },
+  parts: Omit<Shared, "client"> & { readonly autoscaler: Autoscaler; readonly metrics: MetricRecorder },
 ): Promise<void> {
-  const { caches, autoscaler, logger, signal } = parts;
+  const { caches, autoscaler, metrics, logger, signal } = parts;
   const stopped = new Promise<void>((resolve) => {
     signal.addEventListener("abort", () => resolve(), { once: true });
   });
   await Promise.race([stopped, Promise.all(caches.reflectors.map((reflector) => reflector.synced))]);
   const options = {
-    tick: (tickSignal: AbortSignal) => autoscaler.tick(tickSignal),
+    tick: async (tickSignal: AbortSignal) => {
+      const startedMs = systemClock.nowMs();
+      await autoscaler.tick(tickSignal);
+      metrics.observe("autoscaler_tick_seconds", {}, (systemClock.nowMs() - startedMs) / 1000);
+    },
     intervalMs: config.tickInterval * 1000,
     now: () => systemClock.nowMs(),
     sleep: (ms: number, sleepSignal: AbortSignal) => wait(systemClock, ms, sleepSignal),

@@ -191,7 +191,7 @@ class Application {
     return { namespace, name: childName(name) };
   }
 
-  #apply<T extends KubeObject>(
+  async #apply<T extends KubeObject>(
     type: ResourceType<T>,
     desired: T,
     lister: Lister<T>,
@@ -202,11 +202,18 @@ class Application {
       type,
       desired,
       ...(createOnly === undefined ? {} : { createOnly }),
-      live: lister.get(this.#key),
+      live: lister.get(this.#key) ?? (await this.#stranger(type)),
       fieldManager,
       createFieldManager,
       hashAnnotation: appliedHashAnnotation,
       signal: this.#signal,
     });
+  }
+
+  /** Caches hold only what is labelled as ours. Once a name was taken, look before trying to create again. */
+  async #stranger<T extends KubeObject>(type: ResourceType<T>): Promise<T | undefined> {
+    const ready = this.#service.status?.conditions?.find((condition) => condition.type === "Ready");
+    if (ready?.reason !== "ChildNotControlled") return undefined;
+    return this.#options.client.get(type, this.#ref(), { signal: this.#signal });
   }
 }

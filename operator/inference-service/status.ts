@@ -52,10 +52,10 @@ export function computeStatus({ service, deployment, blocked }: StatusInput, now
 function readyFinding(service: InferenceService, deployment: Deployment | undefined): Finding<"Ready"> {
   const ready = deployment?.status?.readyReplicas ?? 0;
   const least = leastReplicas(service);
-  const message = `${ready} of at least ${least} replicas are ready`;
+  const message = `${ready} of at least ${least} replicas ${ready === 1 ? "is" : "are"} ready`;
   if (least > 0 && ready === 0) return finding("Ready", "False", "NoReadyReplicas", message);
   if (ready < least) return finding("Ready", "False", "TooFewReplicas", message);
-  return finding("Ready", "True", "Serving", `${ready} replicas are ready`);
+  return finding("Ready", "True", "Serving", ready === 1 ? "1 replica is ready" : `${ready} replicas are ready`);
 }
 
 function leastReplicas(service: InferenceService): number {

@@ -18,7 +18,36 @@ export interface ResourceType<T extends KubeObject> {
   readonly kind: string;
   readonly plural: string;
   readonly namespaced: boolean;
+  /** How the API server merges the kind's maps and lists; needed only for kinds that are applied. */
+  readonly structure?: Structure;
   readonly example?: T;
+}
+
+/**
+ * How server-side apply merges a value. What is not described: an object merges field by field, an array is replaced whole.
+ * @example { fields: { conditions: { keys: ["type"] } } }
+ */
+export type Structure =
+  /** Replaced as a whole. */
+  | "atomic"
+  /** An array of scalars, merged by value. */
+  | "set"
+  /** An object with fields of its own. */
+  | { readonly fields: Readonly<Record<string, Structure>> }
+  /** An array of objects that are told apart by the values of `keys`. `defaults` holds keys that may be left out. */
+  | {
+      readonly keys: readonly string[];
+      readonly defaults?: Readonly<Record<string, string | number>>;
+      readonly item?: Structure;
+    };
+
+/** What this folder logs through; a pino logger is one. */
+export interface Logger {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+  child(fields: object): Logger;
 }
 
 /** Addresses one object. `namespace` is absent for cluster-scoped kinds. */

@@ -78,7 +78,7 @@ function makeContainer(service: InferenceService, settings: PodSettings): Contai
       `--storage-uri=${model.storageUri}`,
       `--http-port=${httpPort}`,
       `--drain-delay-seconds=${drainDelaySeconds}`,
-      `--grace-period-seconds=${drainSeconds}`,
+      `--grace-period-seconds=${drainDelaySeconds + drainSeconds}`,
     ],
     ports: [{ name: "http", containerPort: httpPort, protocol: "TCP" }],
     ...(Object.keys(resources).length === 0 ? {} : { resources }),

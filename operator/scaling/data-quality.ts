@@ -22,7 +22,7 @@ export function judgeData(policy: ScalingPolicy, observed: Observation): DataQua
   for (const type of Object.keys(policy.targets) as MetricType[]) {
     const signal = observed.signals[type];
     if (!signal.known) {
-      if (signal.reason === "NoSamples" && expectedPods === 0) return { quality: "starting" };
+      if (signal.reason === "NoSamples" && expectedPods === 0) continue;
       return { quality: "gap", reason: signal.reason, message: signal.message };
     }
     if (signal.reportingPods < expectedPods) {

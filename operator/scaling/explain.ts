@@ -1,7 +1,6 @@
 // Says in one sentence why a service has as many replicas as it has.
 
 import type { MetricType } from "../api/inference-service.ts";
-import { milliQuantity } from "../api/quantity.ts";
 import type { Decision } from "./decide.ts";
 import type { ScalingPolicy } from "./policy.ts";
 import type { ServiceSignals } from "./signal.ts";
@@ -10,23 +9,25 @@ import type { ServiceSignals } from "./signal.ts";
  * @example "RequestRate 42.5/s at 8/s per replica asks for 6; maxReplicas allows 4"
  * @example "QueueDepth 30 at 4 per replica asks for 5"
  * @example "signals are unknown (connection refused): replicas stay"
+ * @example "signals are incomplete (2 of 3 ready pods report RequestRate): replicas may rise but not fall; what is known: RequestRate 55/s at 10/s per replica asks for 6"
  */
 export function explain(policy: ScalingPolicy, signals: ServiceSignals, decision: Decision): string {
-  if (decision.data.quality === "gap") {
-    const raise = decision.winner === undefined ? "" : `; of what is known, ${ask(policy, signals, decision)}`;
-    return `signals are incomplete (${decision.data.message}): replicas may rise but not fall${raise}`;
+  const { data, winner, limit } = decision;
+  if (data.quality !== "gap") {
+    return winner === undefined
+      ? "no signal yet: replicas stay"
+      : ask(policy, signals, decision, winner) + limitClause(policy, decision);
   }
-  if (decision.winner === undefined) return "no signal yet: replicas stay";
-  return ask(policy, signals, decision) + limitClause(policy, decision);
+  if (winner === undefined) return `signals are unknown (${data.message}): replicas stay`;
+  const known = ask(policy, signals, decision, winner) + (limit === "maxReplicas" ? limitClause(policy, decision) : "");
+  return `signals are incomplete (${data.message}): replicas may rise but not fall; what is known: ${known}`;
 }
 
-function ask(policy: ScalingPolicy, signals: ServiceSignals, decision: Decision): string {
-  const type = decision.winner;
-  if (type === undefined) return "nothing asks for more";
+function ask(policy: ScalingPolicy, signals: ServiceSignals, decision: Decision, type: MetricType): string {
   const signal = signals[type];
   const unit = units[type];
-  const value = signal.known ? `${rounded(signal.value)}${unit}` : "unknown";
-  return `${type} ${value} at ${rounded(policy.targets[type] ?? 0)}${unit} per replica asks for ${decision.proposals[type]}`;
+  const value = signal.known ? `${roundedUp(signal.value)}${unit}` : "unknown";
+  return `${type} ${value} at ${policy.targets[type]}${unit} per replica asks for ${decision.proposals[type]}`;
 }
 
 const units: Readonly<Record<MetricType, string>> = { RequestRate: "/s", QueueDepth: "" };
@@ -38,14 +39,26 @@ function limitClause(policy: ScalingPolicy, decision: Decision): string {
     case "minReplicas":
       return `; minReplicas is ${policy.minReplicas}`;
     case "floor":
-      return decision.recovering
-        ? `; not lowered below ${decision.desiredReplicas} until the windows are full again`
-        : `; ${decision.desiredReplicas} were needed within the last ${policy.stabilizationWindowSeconds} s`;
+      return `; ${floorClause(policy, decision)}`;
     case undefined:
       return "";
   }
 }
 
-function rounded(value: number): string {
-  return milliQuantity(value).endsWith("m") ? value.toFixed(1) : milliQuantity(value);
+function floorClause(policy: ScalingPolicy, { data, desiredReplicas, recovering, state }: Decision): string {
+  const kept = `not lowered below ${desiredReplicas}`;
+  if (recovering) return `${kept} until the windows are full again`;
+  const neededLately = state.history.some(({ replicas }) => replicas >= desiredReplicas);
+  if (data.quality === "settling" && !neededLately) return `${kept} until the new pods report`;
+  return `${desiredReplicas} were needed within the last ${policy.stabilizationWindowSeconds} s`;
+}
+
+/**
+ * Three significant digits, or the whole number where it has more. Rounded up like the proposal, so that the sentence
+ * never contradicts itself: 30.02/s at 10/s asks for 4 because it is 30.1/s, not 30/s.
+ */
+function roundedUp(value: number): number {
+  const step = Math.min(1, 10 ** (Math.floor(Math.log10(value)) - 2));
+  // Small steps have no exact binary form: the digits beyond them are noise.
+  return value === 0 ? 0 : Number((Math.ceil((value / step) * (1 - 1e-12)) * step).toPrecision(12));
 }

@@ -19,13 +19,19 @@ export interface ScalingPolicy {
 /** Time in which a backlog is to be worked off. Shorter asks for more replicas, for less long. */
 const defaultDrainSeconds = 10;
 
-/** The policy that a spec asks for; `rateWindowSeconds` comes from how Prometheus is asked. */
+/**
+ * The policy that a spec asks for; `rateWindowSeconds` comes from how Prometheus is asked. Throws RangeError for a
+ * target that is not above 0, which `parseInferenceService` lets nobody have.
+ */
 export function policyOf(spec: InferenceServiceSpec, rateWindowSeconds: number): ScalingPolicy {
   const { minReplicas, maxReplicas, autoScaling } = spec.predictor;
   const targets: Partial<Record<MetricType, number>> = {};
   for (const { type, target } of autoScaling.metrics) {
     const value = parseQuantity(target);
-    if (value !== undefined && value > 0) targets[type] = value;
+    // Left out, it would silently lower the service to minReplicas.
+    if (value === undefined || value <= 0)
+      throw new RangeError(`target ${target} of ${type} is not a quantity above 0`);
+    targets[type] = value;
   }
   return {
     minReplicas,

@@ -1,0 +1,31 @@
+// Makes cached objects smaller: most of an object's bytes are bookkeeping that nobody here reads.
+
+import { digestManagedFields } from "./managed-fields.ts";
+import type { KubeObject } from "./types.ts";
+
+// kubectl's copy of the whole object, up to 256 KiB.
+const lastApplied = "kubectl.kubernetes.io/last-applied-configuration";
+
+export interface CompactOptions {
+  /**
+   * Field managers whose ownership is compared later by `applyOwned`: of each, a digest is kept. Absent: none.
+   */
+  readonly fieldManagers?: readonly string[];
+}
+
+/** A transform for reflectors: drops managedFields, but for digests of the named managers', and kubectl's annotation. */
+export function compact<T extends KubeObject>({ fieldManagers = [] }: CompactOptions = {}): (object: T) => T {
+  return (object) => {
+    const { managedFields, annotations, ...metadata } = object.metadata ?? {};
+    const { [lastApplied]: _, ...kept } = annotations ?? {};
+    const digests = digestManagedFields(managedFields ?? [], fieldManagers);
+    return {
+      ...object,
+      metadata: {
+        ...metadata,
+        ...(annotations === undefined ? {} : { annotations: kept }),
+        ...(digests.length === 0 ? {} : { managedFields: digests }),
+      },
+    };
+  };
+}

@@ -1,0 +1,100 @@
+// The operator as a process in the cluster's network, outside any pod: for tests that kill, pause and restart it.
+
+import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { openSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Cluster, Gate } from "../cluster/running-cluster.ts";
+import { until } from "./until.ts";
+
+const main = join(import.meta.dirname, "../../operator/main.ts");
+const externalMetricsPort = 16_443;
+const endpointsPort = 18_081;
+
+export interface OperatorOptions {
+  /** As seen from inside the cluster's network. */
+  readonly prometheusAddress: string;
+}
+
+export class OperatorProcess {
+  readonly #child: ChildProcess;
+  readonly #endpoints: Gate;
+  readonly #log: string;
+
+  private constructor(child: ChildProcess, endpoints: Gate, log: string) {
+    this.#child = child;
+    this.#endpoints = endpoints;
+    this.#log = log;
+  }
+
+  /** Starts an operator and resolves when it is ready. */
+  static async start(cluster: Cluster, { prometheusAddress }: OperatorOptions): Promise<OperatorProcess> {
+    const log = join(cluster.directory, `operator-${Date.now()}.log`);
+    const file = openSync(log, "w");
+    const flags = [
+      `--kubeconfig=${cluster.insideKubeconfig}`,
+      `--prometheus-address=${prometheusAddress}`,
+      "--server-image=plimsoll/server:dev",
+      "--namespace=default",
+      "--scrape-interval=2",
+      "--tick-interval=1",
+      `--external-metrics-port=${externalMetricsPort}`,
+      `--external-metrics-endpoint=10.10.0.1:${externalMetricsPort}`,
+      `--endpoints-port=${endpointsPort}`,
+    ];
+    const child = cluster.spawn([process.execPath, main, "run", ...flags], { stdio: ["ignore", file, file] });
+    const endpoints = await cluster.forward({ host: "10.10.0.1", port: endpointsPort });
+    const operator = new OperatorProcess(child, endpoints, log);
+    try {
+      await until(async () => (await operator.#get("/readyz")).ok, {
+        what: "the operator is ready",
+        timeoutSeconds: 30,
+      });
+    } catch (error) {
+      throw new Error(`the operator did not become ready; its log:\n${await operator.log()}`, { cause: error });
+    }
+    return operator;
+  }
+
+  log(): Promise<string> {
+    return readFile(this.#log, "utf8");
+  }
+
+  /** The sum over a metric's series, from the operator's own /metrics; undefined when there is none. */
+  async metric(name: string, labels = ""): Promise<number | undefined> {
+    const text = await (await this.#get("/metrics")).text();
+    const values = text
+      .split("\n")
+      .filter((line) => line.startsWith(name) && line.includes(labels) && !line.startsWith("#"))
+      .map((line) => Number(line.slice(line.lastIndexOf(" "))));
+    return values.length === 0 ? undefined : values.reduce((sum, value) => sum + value, 0);
+  }
+
+  /** Resolves when so many more ticks of the autoscaler have ended. */
+  async ticks(count: number): Promise<void> {
+    const ended = async () => (await this.metric("plimsoll_operator_autoscaler_tick_seconds_count")) ?? 0;
+    const before = await ended();
+    await until(async () => (await ended()) >= before + count, { what: `${count} ticks of the autoscaler` });
+  }
+
+  pause(): void {
+    this.#child.kill("SIGSTOP");
+  }
+
+  resume(): void {
+    this.#child.kill("SIGCONT");
+  }
+
+  async stop(signal: "SIGKILL" | "SIGTERM" = "SIGKILL"): Promise<number | null> {
+    const ended = once(this.#child, "exit");
+    this.#child.kill(signal);
+    await ended;
+    await this.#endpoints.close();
+    return this.#child.exitCode;
+  }
+
+  #get(path: string): Promise<Response> {
+    return fetch(`http://127.0.0.1:${this.#endpoints.port}${path}`);
+  }
+}
