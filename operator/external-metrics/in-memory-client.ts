@@ -17,7 +17,7 @@ export class InMemoryClient implements KubeClient {
   /** Called before each request; may throw, or change objects as another client would. */
   before: (verb: string, what: string) => void = () => undefined;
   /** Answers creates of kinds that are questions, such as a SubjectAccessReview. */
-  readonly reviews = new Map<string, (object: KubeObject) => KubeObject>();
+  readonly reviews = new Map<string, (object: KubeObject) => KubeObject | Promise<KubeObject>>();
   readonly #objects = new Map<string, KubeObject>();
   #version = 0;
 
@@ -31,7 +31,7 @@ export class InMemoryClient implements KubeClient {
     const review = this.reviews.get(type.kind);
     if (review !== undefined) {
       this.before("create", type.kind);
-      return review(object) as T;
+      return (await review(object)) as T;
     }
     const what = nameOf(type, refOf(object));
     this.before("create", what);
@@ -47,7 +47,7 @@ export class InMemoryClient implements KubeClient {
     if (present === undefined) throw failure(404, "NotFound", what);
     const version = (patch as KubeObject).metadata?.resourceVersion;
     if (version !== undefined && version !== present.metadata?.resourceVersion) throw failure(409, "Conflict", what);
-    const merged = merge(present as Json, patch as Json) as T;
+    const merged = merge(present, patch) as T;
     if (isDeepStrictEqual(merged, present)) return merged;
     this.writes.push(`patch ${what}`);
     return this.#store(what, merged, present.metadata?.uid);

@@ -53,22 +53,27 @@ let nowMs = Date.now();
 let server: MetricsServer;
 let port = 0;
 
+const source = {
+  metricNames: ["plimsoll_request_rate"],
+  value: () => ({ value: 10.5, atMs: nowMs }),
+  list: () => [{ serviceName: "resnet", value: 10.5, atMs: nowMs }],
+};
+
+function makeServer(): MetricsServer {
+  const authorizer = new Authorizer({ client: api, clock: systemClock, rememberMs: 0 });
+  return new MetricsServer(
+    { source, authorizer, now: () => nowMs, maxSampleAgeMs: 30_000, logger },
+    { serving, trust },
+  );
+}
+
 beforeAll(async () => {
   api.reviews.set("SubjectAccessReview", (review) => {
     const { spec } = review as SubjectAccessReview;
     reviewed.push(spec);
     return { ...review, status: { allowed: spec.user !== "eve", reason: "" } };
   });
-  const source = {
-    metricNames: ["plimsoll_request_rate"],
-    value: () => ({ value: 10.5, atMs: nowMs }),
-    list: () => [{ serviceName: "resnet", value: 10.5, atMs: nowMs }],
-  };
-  const authorizer = new Authorizer({ client: api, clock: systemClock, rememberMs: 0 });
-  server = new MetricsServer(
-    { source, authorizer, now: () => nowMs, maxSampleAgeMs: 30_000, logger },
-    { serving, trust },
-  );
+  server = makeServer();
   ({ port } = await server.listen("127.0.0.1", 0));
 });
 
@@ -93,12 +98,20 @@ interface Ask {
   method?: string;
   path?: string;
   agent?: Agent;
+  port?: number;
 }
 
-async function ask({ client, headers = asHpa, method = "GET", path = metricPath, agent }: Ask): Promise<Answer> {
+async function ask({
+  client,
+  headers = asHpa,
+  method = "GET",
+  path = metricPath,
+  agent,
+  port: toPort = port,
+}: Ask): Promise<Answer> {
   const outgoing = request({
     host: "127.0.0.1",
-    port,
+    port: toPort,
     servername: serverName,
     ca: [...authority.certificates],
     ...(client === undefined ? {} : { cert: client.cert, key: client.key }),
@@ -269,10 +282,10 @@ test("a client certificate that ends while its connection is open is no longer b
   agent.destroy();
 });
 
-async function handshake(maxVersion: SecureVersion = "TLSv1.3"): Promise<TLSSocket> {
+async function handshake(maxVersion: SecureVersion = "TLSv1.3", toPort = port): Promise<TLSSocket> {
   const socket = connect({
     host: "127.0.0.1",
-    port,
+    port: toPort,
     servername: serverName,
     ca: [...authority.certificates],
     cert: good.cert,
@@ -353,4 +366,26 @@ test("what is not HTTP is answered with a Status", async () => {
   for await (const chunk of socket) text += String(chunk);
   expect(text).toMatch(/^HTTP\/1\.1 400 /);
   expect(text).toContain('"kind":"Status"');
+});
+
+test("closing answers what has arrived, and does not wait for connections that ask nothing", async () => {
+  const closing = makeServer();
+  const { port: closingPort } = await closing.listen("127.0.0.1", 0);
+  const silent = await handshake("TLSv1.3", closingPort);
+  const arrived = Promise.withResolvers<void>();
+  const released = Promise.withResolvers<void>();
+  api.before = () => arrived.resolve();
+  const review = api.reviews.get("SubjectAccessReview");
+  api.reviews.set("SubjectAccessReview", async (question) => {
+    await released.promise;
+    return review?.(question) ?? question;
+  });
+  const answer = ask({ client: good, port: closingPort });
+  await arrived.promise;
+  const closed = closing.close();
+  released.resolve();
+  expect((await answer).status).toBe(200);
+  await closed;
+  expect(silent.destroyed || (await once(silent.resume(), "close"))).toBeTruthy();
+  if (review !== undefined) api.reviews.set("SubjectAccessReview", review);
 });

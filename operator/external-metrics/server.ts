@@ -54,6 +54,7 @@ export class MetricsServer {
   readonly #server: Server;
   /** Below TLS, so that a handshake under way counts. */
   readonly #sockets = new Set<Socket>();
+  readonly #answers = new Set<Promise<void>>();
   #credentials: Credentials;
 
   constructor(options: MetricsServerOptions, credentials: Credentials) {
@@ -62,7 +63,7 @@ export class MetricsServer {
     // Health is open to everybody, so the certificate is asked for here and judged with each request.
     this.#server = createServer({ ...limits, requestCert: true, rejectUnauthorized: false, ...contextOf(credentials) });
     this.#server.maxConnections = maxConnections;
-    this.#server.on("request", (request, response) => void this.#answer(request, response));
+    this.#server.on("request", (request, response) => this.#serve(request, response));
     this.#server.on("connection", (socket: Socket) => this.#remember(socket));
     this.#server.on("tlsClientError", (err) => options.logger.debug({ err }, "TLS handshake failed"));
     this.#server.on("clientError", refuse);
@@ -89,13 +90,26 @@ export class MetricsServer {
     if (trustChanged) for (const socket of this.#sockets) socket.destroy();
   }
 
-  /** Answers what has arrived, then closes. */
+  /** Answers what has arrived, for a few seconds at most, then closes. */
   async close(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    this.#server.closeIdleConnections();
-    const timer = setTimeout(() => this.#sockets.forEach((socket) => void socket.destroy()), closeGraceMs);
-    await closed;
+    const { promise: grace, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, closeGraceMs);
+    await Promise.race([grace, Promise.all(this.#answers)]);
     clearTimeout(timer);
+    // Node counts connections that never carried a request as busy; clients hold those in reserve.
+    for (const socket of this.#sockets) socket.destroy();
+    await closed;
+  }
+
+  #serve(request: IncomingMessage, response: ServerResponse): void {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#answers.add(promise);
+    response.once("close", () => {
+      this.#answers.delete(promise);
+      resolve();
+    });
+    void this.#answer(request, response);
   }
 
   #remember(socket: Socket): void {
