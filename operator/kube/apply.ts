@@ -9,7 +9,7 @@ import type { KubeClient, KubeObject, ResourceType } from "./types.ts";
 
 export interface ApplyResult<T> {
   readonly outcome: "created" | "configured" | "unchanged";
-  /** The object as the API server has it; with `unchanged`, the `live` that was given. */
+  /** The object as the API server has it; with `unchanged`, mostly the `live` that was given. */
   readonly object: T;
 }
 
@@ -72,17 +72,20 @@ async function applyToLive<T extends KubeObject>(
   const { client, type, fieldManager, hashAnnotation, createFieldManager } = options;
   assertMayWrite(desired, cached);
   let live = cached;
+  let wrote = false;
   if (entryOf(live, creator(createFieldManager)) !== undefined) {
     // We stopped between the create request and the take-over. What was created then may differ from what is desired now.
-    live = await readBack(options);
-    assertMayWrite(desired, live);
+    const fresh = await readBack(options);
+    assertMayWrite(desired, fresh);
     const createOnlyFields = fieldSetOf(options.createOnly ?? {}, type.structure);
-    live = await takeOver(options, live, (fields) => difference(fields, createOnlyFields));
+    live = await takeOver(options, fresh, (fields) => difference(fields, createOnlyFields));
+    // An outdated cache may show a take-over as missing that has long been made.
+    wrote = live !== fresh;
   }
   const sameContent = live.metadata?.annotations?.[hashAnnotation] === desired.metadata?.annotations?.[hashAnnotation];
   const expected = fieldSetDigest(fieldSetOf(desired, type.structure));
   if (sameContent && ownershipDigest(live, applier(fieldManager)) === expected) {
-    return { outcome: live === cached ? "unchanged" : "configured", object: live };
+    return { outcome: wrote ? "configured" : "unchanged", object: live };
   }
   try {
     const object = await client.apply(type, withUid(desired, live), { fieldManager, ...signalOf(options) });

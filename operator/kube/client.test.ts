@@ -1,5 +1,6 @@
 // The client against a real HTTP server that answers well, badly, slowly, partly or not at all.
 
+import { getEventListeners } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -230,6 +231,18 @@ describe("answers that are no success", () => {
     clock.advance(30_000);
     expect(await answer).toMatchObject({ code: "CONNECTION_ERROR", message: "get Thing ns/a: no answer within 30 s" });
     expect(clock.timersMs).toEqual([]);
+  });
+
+  test("calls and watches that have ended leave nothing on their caller's signal", async () => {
+    const { signal } = new AbortController();
+    respond(200, thing("a", "1"));
+    await client.get(things, ref, { signal });
+    respond(500, {});
+    await expect(client.get(things, ref, { signal })).rejects.toThrow(ApiError);
+    await expect(collect(client.watch(things, { ...watchOptions, signal }))).rejects.toThrow(ApiError);
+    server.handler = ({ response }) => response.end();
+    await collect(client.watch(things, { ...watchOptions, signal }));
+    await until(() => getEventListeners(signal, "abort").length === 0, "the end of the connections");
   });
 
   test("an aborted caller gets its own reason and leaves nothing behind", async () => {

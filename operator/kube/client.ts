@@ -123,8 +123,6 @@ async function* watch<T extends KubeObject>(
   } catch (error) {
     signal?.throwIfAborted();
     throw error;
-  } finally {
-    response.destroy();
   }
 }
 

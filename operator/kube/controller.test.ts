@@ -191,7 +191,7 @@ describe("workers", () => {
     );
     running.controller.enqueue("ns/a");
     await until(() => ids.length === 1, "the reconcile");
-    expect(fields).toEqual([{ controller: "things" }, { key: "ns/a", reconcileId: "id-1" }]);
+    expect(fields).toEqual([{ controller: "things" }, { namespace: "ns", name: "a", reconcileId: "id-1" }]);
     expect(ids).toEqual(["id-1"]);
     await finish(running);
   });

@@ -5,6 +5,7 @@ import { type Clock, systemClock, wait } from "./clock.ts";
 import { isConflict, TerminalError } from "./errors.ts";
 import { Lifeline } from "./lifeline.ts";
 import { type MetricSink, queueMetrics, type ReconcileOutcome, reconcileResults } from "./metrics.ts";
+import { refOfKey } from "./paths.ts";
 import type { Logger } from "./types.ts";
 import { WorkQueue, type WorkQueueOptions } from "./work-queue.ts";
 
@@ -119,7 +120,7 @@ export class Controller {
 
   async #process(key: string, hardStop: AbortSignal): Promise<void> {
     const reconcileId = (this.#options.randomId ?? randomUUID)();
-    const logger = this.#logger.child({ key, reconcileId });
+    const logger = this.#logger.child({ ...refOfKey(key), reconcileId });
     const timeoutMs = (this.#options.reconcileTimeoutSeconds ?? 60) * 1000;
     const lifeline = new Lifeline(this.#clock, timeoutMs, hardStop);
     const startedMs = this.#clock.nowMs();

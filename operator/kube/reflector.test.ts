@@ -195,6 +195,19 @@ describe("in bad times", () => {
     expect(lists).toHaveLength(1);
   });
 
+  test("after a watch that lasted, the back-off starts anew", async () => {
+    watchAnswer = (exchange, number) => number <= 3 && exchange.response.end();
+    start();
+    for (const ms of [750, 1500, 3000]) {
+      expect(await delay()).toBe(ms);
+      clock.advance(ms);
+    }
+    const response = await watching(4);
+    clock.advance(60_000);
+    response.socket?.resetAndDestroy();
+    expect(await delay()).toBe(750);
+  });
+
   test("a silent socket is given up and the watch repeated", async () => {
     start();
     await watching(1);

@@ -74,8 +74,8 @@ export class Transport {
     this.#options = options;
     this.#server = cluster.server.replace(/\/+$/, "");
     this.#agent = cluster.server.startsWith("http:")
-      ? new http.Agent({ keepAlive: true })
-      : new https.Agent({ keepAlive: true });
+      ? new http.Agent({ keepAlive: true, keepAliveMsecs: keepAliveDelayMs })
+      : new https.Agent({ keepAlive: true, keepAliveMsecs: keepAliveDelayMs });
     this.#timeoutMs = options.requestTimeoutMs ?? 30_000;
     this.#random = options.random ?? Math.random;
     this.clock = options.clock ?? systemClock;

@@ -101,7 +101,9 @@ describe.each(kinds)("applyOwned of a $kind", (kind) => {
     expect(created.object).toMatchObject(kind.createOnly ?? {});
     const present = await live(kind.type, name);
     const cached = compact({ fieldManagers: Object.values(managers) })(present);
-    for (const seen of [created.object, present, cached]) {
+    const creation = { manager: managers.createFieldManager, operation: "Update" };
+    const behind = { ...present, metadata: { ...present.metadata, managedFields: [creation] } };
+    for (const seen of [created.object, present, cached, behind]) {
       expect((await applyOwned({ ...options, live: seen })).outcome).toBe("unchanged");
     }
     const writes = (await cluster.auditLog()).slice(before).filter((entry) => entry.userAgent === "kube-test");
