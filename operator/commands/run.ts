@@ -5,10 +5,10 @@ import { KubeConfig } from "@kubernetes/client-node";
 import { createActuator } from "../autoscaler/actuator.ts";
 import { Autoscaler } from "../autoscaler/autoscaler.ts";
 import { runLoop } from "../autoscaler/loop.ts";
-import type { RunConfig } from "../config.ts";
+import { ConfigError, type RunConfig } from "../config.ts";
 import { ExternalMetrics } from "../external-metrics/external-metrics.ts";
 import { createReconciler } from "../inference-service/reconcile.ts";
-import { createKubeClient } from "../kube/client.ts";
+import { type ClosableKubeClient, createKubeClient } from "../kube/client.ts";
 import { systemClock, wait } from "../kube/clock.ts";
 import { Controller } from "../kube/controller.ts";
 import { EventRecorder } from "../kube/events.ts";
@@ -30,6 +30,9 @@ import { createMetricsSource } from "./metrics-source.ts";
 
 /** The pods of the operator, as its Deployment labels them; the metrics Service selects them. */
 const operatorSelector = { "app.kubernetes.io/name": "plimsoll-operator" };
+/** Kubernetes 1.N from which HPAs know `tolerance` without a feature gate. */
+const hpaToleranceSince = 35;
+const versionRetryMs = 2_000;
 const maxPrometheusAnswerBytes = 64 * 2 ** 20;
 const prometheusTimeoutMs = 3_000;
 
@@ -59,13 +62,15 @@ export async function run(config: RunConfig, logger: Logger, stop: AbortSignal):
     onRequest: ({ verb, resource, status, seconds }) =>
       metrics.observe("kubernetes_request_seconds", { verb, resource, status: String(status) }, seconds),
   });
+  const minorVersion = await askUntilAnswered(client, logger, signal);
+  if (minorVersion === undefined) return client.close();
   const caches = new Caches(client, logger, (key) => controller.enqueue(key));
   const controller = new Controller({
     name: "inferenceservice",
     reconcile: createReconciler({
       client,
       listers: caches.listers,
-      settings: { serverImage: config.serverImage, hpaTolerance: true },
+      settings: { serverImage: config.serverImage, hpaTolerance: minorVersion >= hpaToleranceSince },
       now: () => new Date(),
     }),
     sources: caches.reflectors,
@@ -100,6 +105,23 @@ export async function run(config: RunConfig, logger: Logger, stop: AbortSignal):
     client.close();
     logger.info({}, "operator stopped");
   }
+}
+
+/** An API server that is not there yet is waited for. Undefined: told to stop before it answered. */
+async function askUntilAnswered(
+  client: ClosableKubeClient,
+  logger: Logger,
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  while (!signal.aborted) {
+    try {
+      return await client.minorVersion(signal);
+    } catch (error) {
+      if (!signal.aborted) logger.warn({ err: error }, "waiting for the API server");
+      await wait(systemClock, versionRetryMs, signal);
+    }
+  }
+  return undefined;
 }
 
 interface Shared {
@@ -189,7 +211,12 @@ async function scaleWhenSynced(
 
 function loadKubeConfig(file: string | undefined): KubeConfig {
   const kubeConfig = new KubeConfig();
-  if (file === undefined) kubeConfig.loadFromDefault();
-  else kubeConfig.loadFromFile(file);
+  try {
+    if (file === undefined) kubeConfig.loadFromDefault();
+    else kubeConfig.loadFromFile(file);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new ConfigError(`--kubeconfig: cannot be read: ${reason}`, { cause: error });
+  }
   return kubeConfig;
 }

@@ -159,6 +159,22 @@ describe("requests", () => {
   });
 });
 
+describe("the API server's version", () => {
+  test.each([
+    ["36", 36],
+    ["36+", 36],
+  ])("%s is minor version %d", async (minor, expected) => {
+    respond(200, { major: "1", minor, gitVersion: `v1.${minor}.3` });
+    expect(await client.minorVersion()).toBe(expected);
+    expect(server.exchanges[0]?.request.url).toBe("/version");
+  });
+
+  test("is an error when the answer has none", async () => {
+    respond(200, { kind: "Status" });
+    await expect(client.minorVersion()).rejects.toThrow(ConnectionError);
+  });
+});
+
 describe("answers that are no success", () => {
   test.each([
     {

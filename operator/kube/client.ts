@@ -21,6 +21,8 @@ export type ClientOptions = TransportOptions;
 
 /** A client that holds connections until `close`. */
 export interface ClosableKubeClient extends KubeClient {
+  /** The API server's minor version, such as 36 of v1.36.3. Throws like every other request. */
+  minorVersion(signal?: AbortSignal): Promise<number>;
   close(): void;
 }
 
@@ -38,8 +40,27 @@ export function createKubeClient(clientOptions: ClientOptions): ClosableKubeClie
     apply: (type, object, options) => apply(transport, type, object, options),
     patch: (type, ref, patch, options) => mergePatch(transport, { type, ref, patch }, options),
     delete: (type, ref, options) => remove(transport, type, ref, options),
+    minorVersion: (signal) => minorVersion(transport, signal),
     close: () => transport.close(),
   };
+}
+
+async function minorVersion(transport: Transport, signal?: AbortSignal): Promise<number> {
+  const attempted = "get the API server's version";
+  const call = {
+    verb: "get",
+    resource: "version",
+    method: "GET",
+    path: "/version",
+    idempotent: true,
+    attempted,
+    signal,
+  };
+  const { minor } = (await transport.request(call)) as { minor?: string };
+  // Some distributions write "36+".
+  const parsed = Number.parseInt(minor ?? "", 10);
+  if (Number.isNaN(parsed)) throw new ConnectionError(`${attempted}: no minor version in the answer`);
+  return parsed;
 }
 
 type Untyped = ResourceType<KubeObject>;

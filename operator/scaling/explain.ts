@@ -7,7 +7,8 @@ import type { ServiceSignals } from "./signal.ts";
 
 /**
  * @example "RequestRate 42.5/s at 8/s per replica asks for 6; maxReplicas allows 4"
- * @example "QueueDepth 30 at 4 per replica asks for 5"
+ * @example "QueueDepth 20 at 4 per replica asks for 5"
+ * @example "QueueDepth 2200 at 4 per replica asks for 26, which drain it within 10 s"
  * @example "signals are unknown (connection refused): replicas stay"
  * @example "signals are incomplete (2 of 3 ready pods report RequestRate): replicas may rise but not fall; what is known: RequestRate 55/s at 10/s per replica asks for 6"
  */
@@ -27,7 +28,17 @@ function ask(policy: ScalingPolicy, signals: ServiceSignals, decision: Decision,
   const signal = signals[type];
   const unit = units[type];
   const value = signal.known ? `${roundedUp(signal.value)}${unit}` : "unknown";
-  return `${type} ${value} at ${policy.targets[type]}${unit} per replica asks for ${decision.proposals[type]}`;
+  const asked = `${type} ${value} at ${policy.targets[type]}${unit} per replica asks for ${decision.proposals[type]}`;
+  return type === "QueueDepth" ? asked + drainClause(policy, signals, decision.proposals.QueueDepth ?? 0) : asked;
+}
+
+/** Why a long queue asks for fewer replicas than queue / target. */
+function drainClause(policy: ScalingPolicy, { RequestRate: rate, QueueDepth: queue }: ServiceSignals, asked: number) {
+  const { RequestRate: rateTarget, QueueDepth: target = 1 } = policy.targets;
+  if (!queue.known || asked >= Math.ceil((queue.value / target) * (1 - 1e-12))) return "";
+  return rateTarget === undefined || !rate.known
+    ? ", at most twice the present replicas"
+    : `, which drain it within ${policy.drainSeconds} s`;
 }
 
 const units: Readonly<Record<MetricType, string>> = { RequestRate: "/s", QueueDepth: "" };
@@ -54,11 +65,10 @@ function floorClause(policy: ScalingPolicy, { data, desiredReplicas, recovering,
 }
 
 /**
- * Three significant digits, or the whole number where it has more. Rounded up like the proposal, so that the sentence
- * never contradicts itself: 30.02/s at 10/s asks for 4 because it is 30.1/s, not 30/s.
+ * Three significant digits, thousandths or whole numbers, whichever is nearest to the first. Rounded up like the
+ * proposal, so that the sentence never contradicts itself: 30.02/s at 10/s asks for 4 because it is 30.1/s, not 30/s.
  */
 function roundedUp(value: number): number {
-  const step = Math.min(1, 10 ** (Math.floor(Math.log10(value)) - 2));
-  // Small steps have no exact binary form: the digits beyond them are noise.
-  return value === 0 ? 0 : Number((Math.ceil((value / step) * (1 - 1e-12)) * step).toPrecision(12));
+  const perUnit = 10 ** Math.min(3, Math.max(0, 2 - Math.floor(Math.log10(value))));
+  return Math.ceil(value * perUnit * (1 - 1e-12)) / perUnit;
 }
