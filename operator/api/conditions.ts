@@ -27,7 +27,7 @@ export const conditionReasons = {
   ScalingActive: {
     Scaling: "Replicas follow the load.",
     RecoveringFromGap:
-      "Signals were unknown a moment ago: replicas may rise, and fall only once the windows are full again.",
+      "Signals were unknown until a moment ago: replicas may rise, and fall only once the windows are full again.",
     MetricsUnknown: "Signals are unknown: replicas stay as they are.",
     ForeignMetricsProvider:
       "Another program serves external.metrics.k8s.io: the autoscaler raises replicas by itself, and nothing lowers them.",

@@ -73,8 +73,7 @@ class Stage {
         }),
       setStatus: async (_service, status) => {
         this.statuses.push(status);
-        const { autoScaling, conditions } = status;
-        this.service = { ...this.service, status: { autoScaling, conditions: [...conditions] } };
+        this.service = { ...this.service, status: { ...status, conditions: [...status.conditions] } };
         return true;
       },
     },
@@ -125,10 +124,10 @@ test("a tenfold load raises the floor first, then the replicas, in one tick, and
   stage.rate = known(50);
   await stage.tick();
   expect(stage.writes).toEqual(["floor 5", "replicas 5", "event 1 -> 5"]);
-  const { autoScaling } = stage.statuses[0]!;
+  const autoScaling = stage.statuses[0]?.autoScaling;
   expect(autoScaling).toMatchObject({ desiredReplicas: 5, winner: "RequestRate" });
-  expect(autoScaling.reason).toBe("RequestRate 50/s at 10/s per replica asks for 5");
-  expect(autoScaling.lastChanges).toMatchObject([{ from: 1, to: 5, time: "2026-01-01T00:01:02Z" }]);
+  expect(autoScaling?.reason).toBe("RequestRate 50/s at 10/s per replica asks for 5");
+  expect(autoScaling?.lastChanges).toMatchObject([{ from: 1, to: 5, time: "2026-01-01T00:01:02Z" }]);
 });
 
 test("at a steady load nothing is written", async () => {
@@ -179,7 +178,7 @@ test("replicas lowered by the HPA are reported with the reason", async () => {
   stage.version++;
   await stage.tick();
   expect(stage.writes).toEqual(["event 4 -> 1"]);
-  expect(stage.statuses[0]?.autoScaling.lastChanges?.[0]).toMatchObject({ from: 4, to: 1 });
+  expect(stage.statuses[0]?.autoScaling?.lastChanges?.[0]).toMatchObject({ from: 4, to: 1 });
 });
 
 test("a cache that lags behind our own write is not taken for a change back", async () => {
@@ -248,13 +247,23 @@ test("a service made anew under the same name starts without memories of the old
   expect(stage.autoscaler.servedValue("vision", "resnet", "RequestRate")).toBeUndefined();
 });
 
-test("in mode External nothing is decided", async () => {
+test("in mode External nothing is decided, and the status says so once, without earlier decisions", async () => {
   const stage = new Stage();
-  stage.service = makeService({ mode: "External" });
+  await stage.settle();
+  const { status } = stage.service;
+  stage.service = { ...makeService({ mode: "External" }), status };
   stage.rate = known(500);
   await stage.settle();
   expect(stage.replicas).toBe(1);
-  expect(stage.statuses).toEqual([]);
+  expect(stage.writes).toEqual([]);
+  stage.service = { ...makeService({ mode: "External" }), status };
+  await stage.tick();
+  await stage.tick();
+  expect(stage.statuses).toHaveLength(1);
+  expect(stage.statuses[0]).toMatchObject({
+    conditions: [{ type: "ScalingActive", status: "False", reason: "External" }],
+  });
+  expect(stage.statuses[0]?.autoScaling).toBeUndefined();
 });
 
 test("a write that fails costs the served value of that service, and nothing that was learnt", async () => {

@@ -12,7 +12,7 @@ import type { Snapshot } from "../signals/collect.ts";
 import { type QuerySettings, rateWindowSeconds } from "../signals/queries.ts";
 import type { Actuator } from "./actuator.ts";
 import { countReadyPods } from "./pods.ts";
-import { computeAutoscalingStatus, differs } from "./status.ts";
+import { computeAutoscalingStatus, computeExternalStatus, differs } from "./status.ts";
 import type { World } from "./world.ts";
 
 export interface AutoscalerOptions {
@@ -99,6 +99,8 @@ export class Autoscaler {
     signal: AbortSignal,
   ): Promise<Memory | undefined> {
     try {
+      if (service.metadata.deletionTimestamp !== undefined) return undefined;
+      if (service.spec.predictor.autoScaling.mode === "External") return await this.#stepBack(service, signal);
       const subject = this.#subject(service, snapshot, previous);
       return subject === undefined ? undefined : await this.#scale(subject, snapshot.atMs, previous, signal);
     } catch (error) {
@@ -111,8 +113,7 @@ export class Autoscaler {
 
   #subject(service: InferenceService, snapshot: Snapshot, previous: Memory | undefined): Subject | undefined {
     const { world, settings } = this.#options;
-    const { namespace, name, deletionTimestamp } = service.metadata;
-    if (service.spec.predictor.autoScaling.mode === "External" || deletionTimestamp !== undefined) return undefined;
+    const { namespace, name } = service.metadata;
     const deployment = world.deploymentOf(service);
     const hpa = world.autoscalerOf(service);
     if (deployment === undefined || hpa === undefined) return undefined;
@@ -128,6 +129,14 @@ export class Autoscaler {
           ? asked.replicas
           : (deployment.spec?.replicas ?? 1),
     };
+  }
+
+  /** In mode External somebody else decides; the status says so once. */
+  async #stepBack(service: InferenceService, signal: AbortSignal): Promise<undefined> {
+    const { actuator, now } = this.#options;
+    const status = computeExternalStatus(service, new Date(now()));
+    if (differs(service.status, status)) await actuator.setStatus(service, status, signal);
+    return undefined;
   }
 
   async #scale(subject: Subject, atMs: number, previous: Memory | undefined, signal: AbortSignal): Promise<Memory> {
@@ -166,7 +175,7 @@ export class Autoscaler {
   ): Promise<void> {
     const { actuator, now, foreignProvider, logger, onChange } = this.#options;
     const { service, policy, signals } = subject;
-    const { namespace, name, generation = 0 } = service.metadata;
+    const { namespace, name } = service.metadata;
     const change = replicas.from === replicas.to ? undefined : replicas;
     const input = { service, policy, signals, decision, change, foreignProvider: foreignProvider() };
     const status = computeAutoscalingStatus(input, new Date(now()));
@@ -176,6 +185,6 @@ export class Autoscaler {
       logger.info({ namespace, name, ...change, reason }, "replicas changed");
       onChange(service, { ...change, reason });
     }
-    if (differs(service.status, status, generation)) await actuator.setStatus(service, status, signal);
+    if (differs(service.status, status)) await actuator.setStatus(service, status, signal);
   }
 }

@@ -10,7 +10,8 @@ import type { ServiceSignals } from "../scaling/signal.ts";
 
 /** What the autoscaler writes below `status`. The reconciler owns the rest of it. */
 export interface AutoscalingStatus {
-  readonly autoScaling: NonNullable<InferenceServiceStatus["autoScaling"]>;
+  /** Absent for a service whose replicas are none of the autoscaler's business. */
+  readonly autoScaling?: NonNullable<InferenceServiceStatus["autoScaling"]>;
   readonly conditions: readonly Condition[];
 }
 
@@ -27,7 +28,7 @@ export interface StatusInput {
 
 const keptChanges = 5;
 
-export function computeAutoscalingStatus(input: StatusInput, now: Date): AutoscalingStatus {
+export function computeAutoscalingStatus(input: StatusInput, now: Date): Required<AutoscalingStatus> {
   const { service, policy, signals, decision, change } = input;
   const reason = explain(policy, signals, decision);
   const earlier = service.status?.autoScaling?.lastChanges ?? [];
@@ -48,6 +49,14 @@ export function computeAutoscalingStatus(input: StatusInput, now: Date): Autosca
       now,
     ),
   };
+}
+
+/** The status of a service in mode External: earlier decisions are gone, since they explain nothing any more. */
+export function computeExternalStatus(service: InferenceService, now: Date): AutoscalingStatus {
+  const message = "autoScaling.mode is External: spec.predictor.replicas is the count, and its writer decides";
+  const external = finding("ScalingActive", "False", "External", message);
+  const { generation = 0 } = service.metadata;
+  return { conditions: mergeConditions(service.status?.conditions ?? [], [external], generation, now) };
 }
 
 function signalStatus(type: MetricType, { policy, signals, decision }: StatusInput) {
@@ -93,23 +102,15 @@ function scalingFinding({ decision, foreignProvider }: StatusInput, reason: stri
  * Values change with every tick and are not worth a write: the status is written when what it says about the
  * decision changes, with the values as of then.
  */
-export function differs(
-  before: InferenceServiceStatus | undefined,
-  after: AutoscalingStatus,
-  generation: number,
-): boolean {
-  return essence(before?.autoScaling, before?.conditions) !== essence(after.autoScaling, after.conditions, generation);
+export function differs(before: InferenceServiceStatus | undefined, after: AutoscalingStatus): boolean {
+  return essence(before?.autoScaling, before?.conditions) !== essence(after.autoScaling, after.conditions);
 }
 
 /** The order of the signals says nothing: the API server may keep another one than was sent. */
-function essence(
-  autoScaling: InferenceServiceStatus["autoScaling"],
-  conditions: readonly Condition[] = [],
-  generation?: number,
-): string {
+function essence(autoScaling: InferenceServiceStatus["autoScaling"], conditions: readonly Condition[] = []): string {
   const owned = ["MetricsAvailable", "ScalingActive"].map((type) => {
     const found = conditions.find((condition) => condition.type === type);
-    return [found?.status, found?.reason, generation ?? found?.observedGeneration];
+    return [found?.status, found?.reason, found?.observedGeneration];
   });
   const { desiredReplicas, winner, limit, lastChanges = [], signals = [] } = autoScaling ?? {};
   const targets = signals.map((signal) => `${signal.type} ${signal.target}`).toSorted();

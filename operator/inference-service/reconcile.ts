@@ -93,12 +93,17 @@ async function writeStatus(client: KubeClient, live: RawInferenceService, status
   await applyStatus({ client, type: inferenceServices, desired, live, fieldManager, signal });
 }
 
-/** For an object that cannot be read as an InferenceService: an older CRD may have let it in. */
+/**
+ * For an object that cannot be read as an InferenceService: an older CRD may have let it in. Its pods may well be
+ * serving, so everything else that was last seen stays.
+ */
 function invalidStatus(raw: RawInferenceService, message: string, now: Date) {
-  const generation = raw.metadata?.generation ?? 0;
-  const present = inferenceServiceStatusSchema.safeParse(raw.status).data?.conditions ?? [];
+  const observedGeneration = raw.metadata?.generation ?? 0;
+  const { autoScaling: _, conditions = [], ...seen } = inferenceServiceStatusSchema.safeParse(raw.status).data ?? {};
   const invalid = finding("Ready", "False", "InvalidSpec", message);
-  return { observedGeneration: generation, conditions: mergeConditions(present, [invalid], generation, now) };
+  const rollout = conditions.filter((condition) => condition.type === "RolloutComplete");
+  const merged = [...mergeConditions(conditions, [invalid], observedGeneration, now), ...rollout];
+  return { ...seen, observedGeneration, conditions: merged };
 }
 
 /** Errors that only a person can mend become a condition; every other one is tried again. */
