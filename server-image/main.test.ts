@@ -1,0 +1,251 @@
+// The program as a process: ready, drain without loss, failures with exit code and termination log.
+
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { Agent, createServer, request as httpRequest } from "node:http";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+
+import { testModel } from "./test-server.ts";
+
+vi.setConfig({ testTimeout: 60_000 });
+
+const MAIN = fileURLToPath(new URL("./main.ts", import.meta.url));
+const asProcessOne = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child"];
+const canMakePidNamespaces = spawnSync(asProcessOne[0] ?? "", [...asProcessOne.slice(1), "true"]).status === 0;
+const DEADLINE = { timeout: 20_000, interval: 20 };
+
+interface Program {
+  readonly process: ChildProcess;
+  readonly lines: Record<string, unknown>[];
+  readonly errors: () => string;
+  readonly exit: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
+}
+
+let folder: string;
+let terminationLog: string;
+const programs: Program[] = [];
+
+beforeEach(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), "plimsoll-main-test-"));
+  terminationLog = path.join(folder, "termination-log");
+  await writeFile(terminationLog, "");
+});
+
+afterEach(async () => {
+  for (const program of programs.splice(0)) {
+    program.process.kill("SIGKILL");
+    await program.exit;
+  }
+  await rm(folder, { recursive: true });
+});
+
+function start(...argv: string[]): Program {
+  return run([process.execPath, MAIN, ...argv]);
+}
+
+function run([command = "", ...argv]: readonly string[]): Program {
+  const child = spawn(command, argv, { stdio: ["ignore", "pipe", "pipe"] });
+  const lines: Record<string, unknown>[] = [];
+  let errors = "";
+  let unfinished = "";
+  child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+    const parts = (unfinished + chunk).split("\n");
+    unfinished = parts.pop() ?? "";
+    lines.push(...parts.map((line) => JSON.parse(line) as Record<string, unknown>));
+  });
+  child.stderr.on("data", (chunk: Buffer) => {
+    errors += chunk.toString();
+  });
+  const exit: Program["exit"] = once(child, "close").then(([code, signal]) => ({ code, signal }));
+  const program = { process: child, lines, errors: () => errors, exit };
+  programs.push(program);
+  return program;
+}
+
+function startServing(model: string, ...argv: string[]): Program {
+  const shared = ["--model-name", "m", "--http-port", "0", "--termination-log", terminationLog];
+  return start(...shared, "--storage-uri", model, ...argv);
+}
+
+async function logged(program: Program, message: string): Promise<Record<string, unknown>> {
+  return vi.waitFor(() => {
+    const line = program.lines.find(({ msg }) => msg === message);
+    expect(line, `no line "${message}" yet`).toBeDefined();
+    return line as Record<string, unknown>;
+  }, DEADLINE);
+}
+
+/** Waits until the server is ready and returns its address. */
+async function ready(program: Program): Promise<string> {
+  await logged(program, "ready");
+  const { port } = await logged(program, "listening");
+  return `http://127.0.0.1:${port as number}`;
+}
+
+const busy = (iterations: number) =>
+  JSON.stringify({ inputs: [{ name: "iterations", shape: [], datatype: "INT64", data: [iterations] }] });
+
+interface Answer {
+  readonly status: number;
+  readonly connection: string | undefined;
+}
+
+/** Requests through a given agent, so that tests decide about connections. */
+async function send(url: string, agent: Agent, body?: string): Promise<Answer> {
+  const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+  const request = httpRequest(url, { agent, method: body === undefined ? "GET" : "POST" }, (response) => {
+    response.resume().on("end", () => {
+      resolve({ status: response.statusCode ?? 0, connection: response.headers.connection });
+    });
+  });
+  request.on("error", reject).end(body);
+  return promise;
+}
+
+describe("SIGTERM", () => {
+  test("requests in flight, waiting and arriving are all answered; then exit code 0", async () => {
+    const program = startServing(testModel("busy"), "--drain-delay-seconds", "3600");
+    const url = await ready(program);
+    const infer = `${url}/v2/models/m/infer`;
+    const perRequest = new Agent({ keepAlive: false });
+    const kept = new Agent({ keepAlive: true, maxSockets: 1 });
+    // A connection from before that stays open.
+    expect(await send(`${url}/v2/health/ready`, kept)).toEqual({ status: 200, connection: "keep-alive" });
+
+    const inFlight = Array.from({ length: 6 }, () => send(infer, perRequest, busy(300)));
+    await vi.waitFor(async () => {
+      const text = await (await fetch(`${url}/metrics`)).text();
+      expect(text).toMatch(/^plimsoll_requests_in_flight [1-6]$/m);
+    }, DEADLINE);
+    program.process.kill("SIGTERM");
+    await logged(program, "stopping");
+
+    expect(await send(`${url}/v2/health/ready`, perRequest)).toEqual({ status: 503, connection: "close" });
+    expect(await send(`${url}/v2/health/live`, perRequest)).toEqual({ status: 200, connection: "close" });
+    expect(await send(infer, kept, busy(1))).toEqual({ status: 200, connection: "close" });
+    const arriving = Array.from({ length: 4 }, () => send(infer, perRequest, busy(10)));
+    const answers = await Promise.all([...inFlight, ...arriving]);
+    expect(answers.map(({ status }) => status)).toEqual(Array.from({ length: 10 }).fill(200));
+
+    // Ends the drain delay.
+    program.process.kill("SIGTERM");
+    expect(await program.exit).toEqual({ code: 0, signal: null });
+    expect(program.lines.at(-1)).toMatchObject({ level: "info", msg: "stopped" });
+    expect(await readFile(terminationLog, "utf8")).toBe("");
+  });
+
+  test("a second signal ends the drain delay, not the requests", async () => {
+    const program = startServing(testModel("busy"), "--drain-delay-seconds", "3600");
+    const url = await ready(program);
+    const inFlight = send(`${url}/v2/models/m/infer`, new Agent(), busy(2000));
+    await vi.waitFor(async () => {
+      expect(await (await fetch(`${url}/metrics`)).text()).toMatch(/^plimsoll_requests_in_flight 1$/m);
+    }, DEADLINE);
+    program.process.kill("SIGTERM");
+    await logged(program, "stopping");
+    program.process.kill("SIGINT");
+    expect(await inFlight).toMatchObject({ status: 200 });
+    expect(await program.exit).toEqual({ code: 0, signal: null });
+  });
+
+  test("a run that does not end in the grace period: SIGKILL, and the termination log says why", async () => {
+    const program = startServing(testModel("busy"), "--drain-delay-seconds", "0", "--grace-period-seconds", "1.5");
+    const url = await ready(program);
+    const lost = send(`${url}/v2/models/m/infer`, new Agent(), busy(10_000_000));
+    const noted = lost.catch((error: NodeJS.ErrnoException) => error.code);
+    await vi.waitFor(async () => {
+      expect(await (await fetch(`${url}/metrics`)).text()).toMatch(/^plimsoll_requests_in_flight 1$/m);
+    }, DEADLINE);
+    program.process.kill("SIGTERM");
+    expect(await program.exit).toEqual({ code: null, signal: "SIGKILL" });
+    expect(await noted).toBe("ECONNRESET");
+    expect(JSON.parse(await readFile(terminationLog, "utf8"))).toEqual({
+      code: "GRACE_PERIOD_EXCEEDED",
+      message: "requests were still in progress 0.5 s after SIGTERM",
+      phase: "stop",
+    });
+  });
+
+  test("while the model is still being fetched: no delay, exit code 0", async () => {
+    const silent = createServer(() => undefined).listen(0, "127.0.0.1");
+    await once(silent, "listening");
+    const { port } = silent.address() as { port: number };
+    const program = startServing(`http://127.0.0.1:${port}/m.onnx`, "--drain-delay-seconds", "3600");
+    await logged(program, "listening");
+    program.process.kill("SIGTERM");
+    expect(await program.exit).toEqual({ code: 0, signal: null });
+    silent.closeAllConnections();
+    silent.close();
+  });
+});
+
+describe("failures", () => {
+  test("a run beyond its limit: SIGKILL, and the termination log says why", async () => {
+    const program = startServing(testModel("busy"), "--run-timeout-seconds", "0.3");
+    const url = await ready(program);
+    const lost = send(`${url}/v2/models/m/infer`, new Agent(), busy(10_000_000));
+    const noted = lost.catch((error: NodeJS.ErrnoException) => error.code);
+    expect(await program.exit).toEqual({ code: null, signal: "SIGKILL" });
+    expect(await noted).toBe("ECONNRESET");
+    expect(JSON.parse(await readFile(terminationLog, "utf8"))).toMatchObject({ code: "RUN_STUCK", phase: "run" });
+  });
+
+  // In a container the server is process 1, which the kernel protects from its own SIGKILL.
+  test.runIf(canMakePidNamespaces)("a run beyond its limit ends process 1 of a container too", async () => {
+    const shared = ["--model-name", "m", "--http-port", "0", "--termination-log", terminationLog];
+    const server = [
+      process.execPath,
+      MAIN,
+      ...shared,
+      "--storage-uri",
+      testModel("busy"),
+      "--run-timeout-seconds",
+      "0.3",
+    ];
+    const program = run([...asProcessOne, ...server]);
+    const url = await ready(program);
+    await send(`${url}/v2/models/m/infer`, new Agent(), busy(10_000_000)).catch(() => undefined);
+    expect((await program.exit).code).not.toBe(0);
+    expect(JSON.parse(await readFile(terminationLog, "utf8"))).toMatchObject({ code: "RUN_STUCK", phase: "run" });
+  });
+
+  const LOADS: [string, string, object][] = [
+    ["no such file", "/nonexistent.onnx", { code: "MODEL_NOT_FOUND", phase: "download" }],
+    ["no model", MAIN, { code: "MODEL_INVALID", phase: "load" }],
+    ["a model with a sequence", testModel("sequence-output"), { code: "MODEL_UNSUPPORTED", phase: "load" }],
+  ];
+  test.each(LOADS)("%s: exit code 2 and the reason in the termination log", async (_name, model, reason) => {
+    const program = startServing(model);
+    expect(await program.exit).toEqual({ code: 2, signal: null });
+    const written = JSON.parse(await readFile(terminationLog, "utf8")) as object;
+    expect(written).toMatchObject(reason);
+    expect(program.lines.at(-1)).toMatchObject({ level: "fatal", reason: written });
+  });
+
+  test("no termination log: none is made", async () => {
+    await rm(terminationLog);
+    const program = startServing("/nonexistent.onnx");
+    expect(await program.exit).toEqual({ code: 2, signal: null });
+    await expect(readFile(terminationLog)).rejects.toThrow("ENOENT");
+    await writeFile(terminationLog, "");
+  });
+
+  test("wrong arguments: exit code 1 and a complaint on stderr", async () => {
+    const program = start("--model-name", "m", "--storage-uri", "x", "--http-port", "none");
+    expect(await program.exit).toEqual({ code: 1, signal: null });
+    expect(program.errors()).toContain("option '--http-port <port>' argument 'none' is invalid");
+  });
+
+  test("a port that is taken: exit code 1", async () => {
+    const first = startServing(testModel("scalar"));
+    const { port } = await logged(first, "listening");
+    const second = start("--model-name", "m", "--storage-uri", testModel("scalar"), "--http-port", String(port));
+    expect(await second.exit).toEqual({ code: 1, signal: null });
+    expect(second.lines.at(-1)).toMatchObject({ level: "fatal", err: { code: "EADDRINUSE" } });
+  });
+});

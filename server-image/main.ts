@@ -1,0 +1,123 @@
+#!/usr/bin/env node
+// The program: command line, signals, termination log and exit codes; nothing else touches the process.
+
+import { availableParallelism, tmpdir } from "node:os";
+import path from "node:path";
+
+import { CommanderError } from "commander";
+
+import { type Config, parseConfig } from "./config.ts";
+import { LoadError } from "./load-error.ts";
+import { createLog, type Log } from "./log.ts";
+import { readCpuLimit, usableThreads } from "./models/cpu-limit.ts";
+import { type RunningServer, startServer } from "./server.ts";
+import { type TerminationReason, writeTerminationLog } from "./termination-log.ts";
+
+/** Wrong arguments, or the port cannot be had. */
+const EXIT_START = 1;
+/** The model could not be loaded: the termination log says why. */
+const EXIT_LOAD = 2;
+
+/** Kubernetes kills at the end of the grace period; a little earlier there is still time to say why. */
+const GRACE_MARGIN_MS = 1000;
+
+function readConfig(usable: number): Config {
+  const machine = {
+    usableThreads: usable,
+    defaultModelDirectory: path.join(tmpdir(), `plimsoll-${process.pid}`),
+  };
+  try {
+    return parseConfig(process.argv.slice(2), machine, (text) => process.stderr.write(text));
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      process.exit(error.exitCode);
+    }
+    throw error;
+  }
+}
+
+/**
+ * For ends that cannot wait: during a run only SIGKILL ends the process without noise (process.exit aborts it).
+ * The first process of a container is spared even that when it comes from within, so it aborts after all.
+ */
+function die(config: Config, log: Log, reason: TerminationReason): void {
+  log.fatal({ reason }, "ending at once");
+  writeTerminationLog(config.terminationLog, reason);
+  process.kill(process.pid, "SIGKILL");
+  process.abort();
+}
+
+interface Running {
+  readonly server: RunningServer;
+  readonly config: Config;
+  readonly log: Log;
+}
+
+/** The first signal that asks for an end. */
+async function firstSignal(): Promise<string> {
+  const { promise, resolve } = Promise.withResolvers<string>();
+  process.on("SIGTERM", resolve).on("SIGINT", resolve);
+  return promise;
+}
+
+async function stop(signal: string, { server, config, log }: Running): Promise<never> {
+  log.info({ signal, drainDelaySeconds: config.drainDelaySeconds }, "stopping");
+  process.on("SIGTERM", server.skipDrainDelay).on("SIGINT", server.skipDrainDelay);
+  const graceMs = Math.max(0, config.gracePeriodSeconds * 1000 - GRACE_MARGIN_MS);
+  setTimeout(() => {
+    const message = `requests were still in progress ${graceMs / 1000} s after ${signal}`;
+    die(config, log, { code: "GRACE_PERIOD_EXCEEDED", message, phase: "stop" });
+  }, graceMs);
+  await server.stop();
+  log.info({}, "stopped");
+  process.exit(0);
+}
+
+async function watchLoad({ server, config, log }: Running): Promise<void> {
+  try {
+    await server.loaded;
+    log.info({ seconds: performance.now() / 1000 }, "ready");
+  } catch (error) {
+    if (error instanceof Error && error.name === "AbortError") {
+      // Told to stop before the model was there: stop() ends the program.
+      return;
+    }
+    if (!(error instanceof LoadError)) {
+      throw error;
+    }
+    const { code, message, phase } = error;
+    log.fatal({ reason: { code, message, phase } }, "the model could not be loaded");
+    writeTerminationLog(config.terminationLog, { code, message, phase });
+    await server.stop();
+    process.exit(EXIT_LOAD);
+  }
+}
+
+async function main(): Promise<void> {
+  const signalled = firstSignal();
+  const usable = usableThreads(readCpuLimit(), availableParallelism());
+  const config = readConfig(usable);
+  const log = createLog(config.logLevel);
+  const { workers, threadsPerWorker } = config;
+  if (workers * threadsPerWorker > usable) {
+    log.warn({ workers, threadsPerWorker, usable }, "more threads than CPUs: runs will wait for each other");
+  }
+  try {
+    const server = await startServer(config, {
+      log,
+      clock: () => performance.now(),
+      random: Math.random,
+      onStuckRun: () => {
+        const message = `a run took longer than ${config.runTimeoutSeconds} s (--run-timeout-seconds)`;
+        die(config, log, { code: "RUN_STUCK", message, phase: "run" });
+      },
+    });
+    const running = { server, config, log };
+    await Promise.all([signalled.then((signal) => stop(signal, running)), watchLoad(running)]);
+  } catch (err) {
+    log.fatal({ err }, "the server failed");
+    process.exit(EXIT_START);
+  }
+}
+
+await main();

@@ -1,0 +1,127 @@
+// Workers as real threads: runs, failures, replacement, and an end that never cuts a run off.
+
+import { afterEach, describe, expect, test, vi } from "vitest";
+
+import { LoadError } from "../load-error.ts";
+import { recordingLog, testModel } from "../test-server.ts";
+import { type PoolOptions, WorkerPool } from "./pool.ts";
+
+vi.setConfig({ testTimeout: 30_000, hookTimeout: 30_000 });
+
+const FAULTY = new URL("../testdata/faulty-worker.ts", import.meta.url);
+const pools: WorkerPool[] = [];
+
+afterEach(async () => {
+  await Promise.all(pools.splice(0).map((pool) => pool.stop()));
+});
+
+function makePool(options: Partial<PoolOptions> = {}): WorkerPool {
+  const pool = new WorkerPool({
+    modelPath: testModel("scalar"),
+    workers: 1,
+    threads: 1,
+    runTimeoutMs: 60_000,
+    log: recordingLog().log,
+    onIdle: () => undefined,
+    onStuckRun: () => undefined,
+    ...options,
+  });
+  pools.push(pool);
+  return pool;
+}
+
+const wish = (name: string) => ({ inputs: [], outputNames: [name] });
+
+describe("with onnxruntime", () => {
+  test("reports the session's inputs and outputs and runs", async () => {
+    const pool = makePool();
+    const session = await pool.start();
+    expect(session.inputs).toEqual([{ name: "x", isTensor: true, type: "float32", shape: [] }]);
+    const input = { name: "x", datatype: "FP32", shape: [], data: Float32Array.of(3) } as const;
+    const result = await pool.run({ inputs: [input], outputNames: ["square"] });
+    expect(result.outputs).toEqual([{ name: "square", datatype: "FP32", shape: [], data: Float32Array.of(9) }]);
+    expect(result.computeSeconds).toBeGreaterThan(0);
+  });
+
+  test("half precision goes in and out as bits", async () => {
+    const pool = makePool({ modelPath: testModel("identity-fp16") });
+    await pool.start();
+    const data = Uint16Array.of(0x3c00, 0xfc00, 0x7e01, 1);
+    const input = { name: "x", datatype: "FP16", shape: [4], data: data.slice() } as const;
+    const { outputs } = await pool.run({ inputs: [input], outputNames: ["y"] });
+    expect(outputs[0]).toMatchObject({ datatype: "FP16", data });
+  });
+
+  test("runs in several workers at the same time", async () => {
+    const pool = makePool({ workers: 2 });
+    await pool.start();
+    const input = (value: number) =>
+      ({ name: "x", datatype: "FP32", shape: [], data: Float32Array.of(value) }) as const;
+    const runs = [2, 5].map((value) => pool.run({ inputs: [input(value)], outputNames: ["square"] }));
+    expect(pool.idleCount).toBe(0);
+    expect(pool.readyCount).toBe(2);
+    const results = await Promise.all(runs);
+    expect(results.map(({ outputs }) => outputs[0]?.data)).toEqual([Float32Array.of(4), Float32Array.of(25)]);
+  });
+
+  test("a run that fails inside the model says why, without paths, and the worker goes on", async () => {
+    const pool = makePool({ modelPath: testModel("needs-77") });
+    await pool.start();
+    const input = (length: number) =>
+      ({ name: "x", datatype: "FP32", shape: [length], data: new Float32Array(length) }) as const;
+    const failing = pool.run({ inputs: [input(5)], outputNames: ["y"] });
+    await expect(failing).rejects.toThrow(
+      /^the model failed on this input: .*Input shape:\{5\}, requested shape:\{7,11\}$/,
+    );
+    await expect(failing).rejects.toThrow(/^[^/]*$/);
+    await expect(pool.run({ inputs: [input(77)], outputNames: ["y"] })).resolves.toBeDefined();
+  });
+
+  test.each([
+    ["no model", new URL(import.meta.url).pathname, /Protobuf parsing failed/],
+    ["no file", "/nonexistent/model.onnx", /doesn't exist/],
+  ])("%s: the load is rejected with its reason", async (_name, modelPath, message) => {
+    const start = makePool({ modelPath }).start();
+    await expect(start).rejects.toThrow(message);
+    await expect(start).rejects.toMatchObject({ code: "MODEL_INVALID", phase: "load" });
+  });
+});
+
+describe("faults of a worker", () => {
+  test("an error in JavaScript fails that run, and the worker is replaced", async () => {
+    const { log, lines } = recordingLog();
+    const pool = makePool({ script: FAULTY, log });
+    await pool.start();
+    await expect(pool.run(wish("throw"))).rejects.toThrow("the thread that ran the model failed; it is being replaced");
+    expect(pool.readyCount).toBe(0);
+    await vi.waitFor(() => expect(pool.readyCount).toBe(1), 5000);
+    await expect(pool.run(wish("anything"))).resolves.toBeDefined();
+    expect(lines.map(({ message }) => message)).toContain("a model worker ended unexpectedly; replacing it");
+  });
+
+  test("dying while loading is a load error", async () => {
+    const start = makePool({ script: FAULTY, modelPath: "dies while loading" }).start();
+    await expect(start).rejects.toThrow(LoadError);
+    await expect(start).rejects.toMatchObject({ code: "WORKER_FAILED", message: /no luck/ });
+  });
+
+  test("a run beyond its limit is reported", async () => {
+    const stuck = Promise.withResolvers<void>();
+    const pool = makePool({ script: FAULTY, runTimeoutMs: 10, onStuckRun: stuck.resolve });
+    await pool.start();
+    const run = pool.run(wish("block"));
+    await stuck.promise;
+    await run;
+  });
+
+  test("stop waits for the run in progress and replaces nobody", async () => {
+    const pool = makePool({ script: FAULTY });
+    await pool.start();
+    const order: string[] = [];
+    const run = pool.run(wish("block")).then(() => order.push("run"));
+    await pool.stop().then(() => order.push("stop"));
+    await run;
+    expect(order).toEqual(["run", "stop"]);
+    expect(pool.readyCount).toBe(0);
+  });
+});

@@ -1,0 +1,31 @@
+// What the main thread and the threads that run the model say to each other.
+
+import type { RuntimeType, TensorData } from "../tensors/datatypes.ts";
+import type { RuntimeValue } from "./metadata.ts";
+
+/** Given to a worker at its start. */
+export interface WorkerSettings {
+  readonly modelPath: string;
+  readonly threads: number;
+}
+
+/** A tensor in onnxruntime's words. */
+export interface RuntimeTensor {
+  readonly name: string;
+  readonly type: RuntimeType;
+  readonly dims: readonly number[];
+  readonly data: TensorData;
+}
+
+/** The only message to a worker; it answers each with `ran` or `run-failed` before it takes the next. */
+export interface RunMessage {
+  readonly inputs: readonly RuntimeTensor[];
+  readonly outputNames: readonly string[];
+}
+
+/** Messages from a worker: first `loaded` or `load-failed`, then one per run. */
+export type WorkerMessage =
+  | { readonly kind: "loaded"; readonly inputs: readonly RuntimeValue[]; readonly outputs: readonly RuntimeValue[] }
+  | { readonly kind: "load-failed"; readonly message: string }
+  | { readonly kind: "ran"; readonly outputs: readonly RuntimeTensor[]; readonly computeSeconds: number }
+  | { readonly kind: "run-failed"; readonly message: string };

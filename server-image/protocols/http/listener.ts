@@ -1,0 +1,191 @@
+// The HTTP server under the REST protocols: limits, connection age, and an end without lost requests.
+
+import { once } from "node:events";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+
+import type { Log } from "../../log.ts";
+import { readBody } from "./body.ts";
+import { errorAnswer, type HttpAnswer, type HttpRequest } from "./exchange.ts";
+
+/** Answers one request; must not reject for a fault of the client. */
+export type HttpHandler = (request: HttpRequest) => Promise<HttpAnswer>;
+
+export interface ListenerOptions {
+  readonly handle: HttpHandler;
+  readonly maxBodyBytes: number;
+  /** Milliseconds, monotonic. */
+  readonly clock: () => number;
+  /** A number in [0, 1). */
+  readonly random: () => number;
+  readonly log: Log;
+}
+
+const HEADERS_TIMEOUT_MS = 10_000;
+/** For the whole request, body included. */
+const REQUEST_TIMEOUT_MS = 60_000;
+const KEEP_ALIVE_TIMEOUT_MS = 60_000;
+
+/** Connections are balanced over replicas only when they are made, so old ones are ended: a new replica gets its share. */
+const CONNECTION_AGE_MS = 30_000;
+/** After the last answer, so long for connections that were made but have not asked yet. */
+const LINGER_MS = 1000;
+
+/** Part of the age that is random, so that clients do not come back all at once. */
+const CONNECTION_AGE_JITTER = 0.2;
+
+export class HttpListener {
+  readonly #options: ListenerOptions;
+  readonly #server: Server;
+  readonly #expiry = new WeakMap<Socket, number>();
+  #draining = false;
+  #inProgress = 0;
+  #onIdle: (() => void) | undefined;
+
+  constructor(options: ListenerOptions) {
+    this.#options = options;
+    this.#server = createServer(
+      {
+        headersTimeout: HEADERS_TIMEOUT_MS,
+        requestTimeout: REQUEST_TIMEOUT_MS,
+        keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+      },
+      (message, response) => void this.#serve(message, response),
+    );
+    this.#server.on("connection", (socket) => {
+      const ageMs = CONNECTION_AGE_MS * (1 + CONNECTION_AGE_JITTER * (2 * options.random() - 1));
+      this.#expiry.set(socket, options.clock() + ageMs);
+    });
+    this.#server.on("clientError", refuseUnreadable);
+  }
+
+  /** Resolves with the port, which is a free one where 0 is asked for. Rejects when the port cannot be had. */
+  async listen(port: number): Promise<number> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#server.once("error", reject);
+    this.#server.listen(port, resolve);
+    await promise;
+    this.#server.off("error", reject);
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  /** From now on each answer ends its connection; new connections are still taken. */
+  startDraining(): void {
+    this.#draining = true;
+  }
+
+  /** Takes no new connections and resolves when all requests in progress are answered and their connections closed. */
+  async close(): Promise<void> {
+    this.#draining = true;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#server.close(() => resolve());
+    // A client that only holds its connection open must not hold up the end.
+    let linger = setTimeout(() => this.#endUnused(), LINGER_MS);
+    this.#onIdle = () => {
+      clearTimeout(linger);
+      linger = setTimeout(() => this.#endUnused(), LINGER_MS);
+    };
+    await promise;
+    clearTimeout(linger);
+  }
+
+  #endUnused(): void {
+    if (this.#inProgress === 0) {
+      this.#server.closeAllConnections();
+    }
+  }
+
+  async #serve(message: IncomingMessage, response: ServerResponse): Promise<void> {
+    const gone = new AbortController();
+    this.#inProgress += 1;
+    response.once("close", () => {
+      this.#inProgress -= 1;
+      this.#onIdle?.();
+      if (!response.writableFinished) {
+        gone.abort();
+      }
+    });
+    const answer = await this.#answer(message, gone.signal);
+    if (gone.signal.aborted) {
+      return;
+    }
+    const body = typeof answer.body === "string" ? Buffer.from(answer.body) : answer.body;
+    // Asked after the wait for the answer: the server may have begun to stop meanwhile.
+    if (this.#mustEnd(message.socket)) {
+      response.setHeader("connection", "close");
+      await discardRest(message);
+    }
+    response.writeHead(answer.status, { ...answer.headers, "content-length": body.length });
+    response.end(body);
+  }
+
+  async #answer(message: IncomingMessage, signal: AbortSignal): Promise<HttpAnswer> {
+    const path = splitPath(message.url ?? "/");
+    if (path === undefined) {
+      return errorAnswer(400, "the path is not a valid URL path");
+    }
+    try {
+      return await this.#options.handle({
+        method: message.method ?? "GET",
+        path,
+        headers: message.headers,
+        signal,
+        readBody: () => readBody(message, this.#options.maxBodyBytes),
+      });
+    } catch (err) {
+      this.#options.log.error({ err, path: message.url }, "request handler failed");
+      return errorAnswer(500, "internal error");
+    }
+  }
+
+  #mustEnd(socket: Socket): boolean {
+    return this.#draining || this.#options.clock() >= (this.#expiry.get(socket) ?? 0);
+  }
+}
+
+/** Closing a connection with unread bytes resets it, and the client would lose an answer that came before its body ended. */
+async function discardRest(message: IncomingMessage): Promise<void> {
+  if (!message.complete && !message.destroyed) {
+    message.resume();
+    await once(message, "close");
+  }
+}
+
+/** Undefined where a part cannot be decoded. */
+function splitPath(url: string): string[] | undefined {
+  const [path = ""] = url.split("?", 1);
+  const parts = path.split("/").slice(1);
+  if (parts.at(-1) === "") {
+    parts.pop();
+  }
+  try {
+    return parts.map(decodeURIComponent);
+  } catch {
+    return undefined;
+  }
+}
+
+/** What Node could not read as a request: the answer in this server's form of errors. */
+function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (!socket.writable || error.code === "ECONNRESET") {
+    socket.destroy();
+    return;
+  }
+  const [status, message] = explainUnreadable(error.code);
+  const body = JSON.stringify({ error: message });
+  socket.end(
+    `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: application/json\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  );
+}
+
+function explainUnreadable(code: string | undefined): [string, string] {
+  switch (code) {
+    case "HPE_HEADER_OVERFLOW":
+      return ["431 Request Header Fields Too Large", "the request headers are too large"];
+    case "ERR_HTTP_REQUEST_TIMEOUT":
+      return ["408 Request Timeout", "the request did not arrive in time"];
+    default:
+      return ["400 Bad Request", "this is no valid HTTP request"];
+  }
+}

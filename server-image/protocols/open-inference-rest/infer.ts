@@ -1,0 +1,74 @@
+// POST .../infer: counts the request, runs it, and gives every outcome its status.
+
+import { randomUUID } from "node:crypto";
+
+import { InferenceError, type InferenceErrorCode } from "../../inference-error.ts";
+import type { Log } from "../../log.ts";
+import type { Metrics } from "../../metrics.ts";
+import type { Model } from "../../models/model.ts";
+import { errorAnswer, type HttpAnswer, type HttpRequest } from "../http/exchange.ts";
+import { decodeInferRequest } from "./decode.ts";
+import { encodeInferResponse } from "./encode.ts";
+
+/** What the routes need. */
+export interface RestContext {
+  readonly model: Model;
+  readonly metrics: Pick<Metrics, "requestReceived" | "requestEnded">;
+  /** True once the server has been told to stop. */
+  readonly isStopping: () => boolean;
+  /** Milliseconds, monotonic. */
+  readonly clock: () => number;
+  readonly log: Log;
+}
+
+const PROTOCOL = "v2-rest";
+
+const STATUS = {
+  INVALID_ARGUMENT: 400,
+  NOT_FOUND: 404,
+  TOO_LARGE: 413,
+  UNSUPPORTED_ENCODING: 415,
+  CANCELLED: 499,
+  INTERNAL: 500,
+  UNSUPPORTED: 501,
+  UNAVAILABLE: 503,
+} as const satisfies Record<InferenceErrorCode, number>;
+
+const RETRY_AFTER_SECONDS = "1";
+
+/** The protocol's form of an error; anything that is no InferenceError is a fault of this server and stays inside. */
+export function toErrorAnswer(error: unknown, log: Log): HttpAnswer {
+  if (!(error instanceof InferenceError)) {
+    log.error({ err: error }, "inference request failed unexpectedly");
+    return errorAnswer(500, "internal error");
+  }
+  const headers = error.code === "UNAVAILABLE" ? { "retry-after": RETRY_AFTER_SECONDS } : undefined;
+  return errorAnswer(STATUS[error.code], error.message, headers);
+}
+
+/** @param find throws `NOT_FOUND` when the path names another model or version */
+export async function infer(request: HttpRequest, context: RestContext, find: () => Model): Promise<HttpAnswer> {
+  const { metrics, clock, log } = context;
+  const arrivedAt = clock();
+  metrics.requestReceived(PROTOCOL);
+  const answer = await run(request, find).catch((error: unknown) => toErrorAnswer(error, log));
+  // A run cannot be cut off, so its answer may find nobody.
+  const status = request.signal.aborted ? STATUS.CANCELLED : answer.status;
+  metrics.requestEnded(PROTOCOL, status, (clock() - arrivedAt) / 1000);
+  return answer;
+}
+
+async function run(request: HttpRequest, find: () => Model): Promise<HttpAnswer> {
+  const model = find();
+  // Before the body is read: a rejection must cost next to nothing.
+  model.admit();
+  const body = await request.readBody();
+  const metadata = model.readyMetadata();
+  const { id, ...decoded } = decodeInferRequest(body, request.headers["inference-header-content-length"], metadata);
+  const { outputs } = await model.infer(decoded, request.signal);
+  return {
+    status: 200,
+    headers: { "content-type": "application/json" },
+    body: encodeInferResponse(metadata, id ?? randomUUID(), outputs),
+  };
+}

@@ -1,0 +1,53 @@
+// Tensor data to JSON: a flat list, exact in every datatype, NaN and infinities as tokens.
+
+import { InferenceError } from "../inference-error.ts";
+import type { Tensor } from "./datatypes.ts";
+import { FloatTextWriter, MAX_FLOAT_TEXT_BYTES } from "./float-text.ts";
+
+const COMMA = 0x2c;
+const OPEN = 0x5b;
+const CLOSE = 0x5d;
+
+/**
+ * The list of a tensor's elements as JSON text. 64-bit integers are written in full; NaN, Infinity and -Infinity are
+ * written as these tokens, which Python and most parsers read and strict JSON does not know: a null would lose them.
+ * Throws `INVALID_ARGUMENT` for FP16, which the protocol gives no JSON form.
+ */
+export function encodeJsonData(tensor: Tensor): Buffer {
+  const { data } = tensor;
+  switch (tensor.datatype) {
+    case "FP16":
+      throw new InferenceError(
+        "INVALID_ARGUMENT",
+        `output ${JSON.stringify(tensor.name)}: FP16 has no JSON form in the protocol; it needs the binary tensor extension`,
+      );
+    case "FP32":
+      return encodeFloats(data as Float32Array);
+    case "FP64":
+      return Buffer.from(`[${Array.from(data as Float64Array, doubleText).join(",")}]`, "latin1");
+    case "BOOL":
+      return Buffer.from(`[${Array.from(data as Uint8Array, Boolean).join(",")}]`, "latin1");
+    case "BYTES":
+      return Buffer.from(JSON.stringify(data));
+    default:
+      return Buffer.from(`[${data.join(",")}]`, "latin1");
+  }
+}
+
+function doubleText(value: number): string {
+  return Object.is(value, -0) ? "-0" : String(value);
+}
+
+function encodeFloats(data: Float32Array): Buffer {
+  const out = Buffer.allocUnsafeSlow(2 + data.length * (MAX_FLOAT_TEXT_BYTES + 1));
+  const writer = new FloatTextWriter(data, out);
+  writer.writeByte(OPEN);
+  for (let index = 0; index < data.length; index += 1) {
+    if (index > 0) {
+      writer.writeByte(COMMA);
+    }
+    writer.writeElement(index);
+  }
+  writer.writeByte(CLOSE);
+  return out.subarray(0, writer.at);
+}

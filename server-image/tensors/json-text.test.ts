@@ -1,0 +1,101 @@
+// JSON bodies: exact integers, non-finite tokens, bounded depth, and clear refusals.
+
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+
+import { InferenceError } from "../inference-error.ts";
+import { MAX_DEPTH, parseJson } from "./json-text.ts";
+
+function parse(text: string, exactIntegers = false): unknown {
+  return parseJson(Buffer.from(text), exactIntegers);
+}
+
+function nested(depth: number): string {
+  return "[".repeat(depth) + "]".repeat(depth);
+}
+
+test("any JSON value parses as JSON.parse does", () => {
+  const values = fc.jsonValue({ maxDepth: 20 });
+  fc.assert(
+    fc.property(values, fc.boolean(), (value, exact) => {
+      const text = JSON.stringify(value);
+      const withoutLongIntegers = exact && /\d{16}/.test(text) ? JSON.stringify("skipped") : text;
+      expect(parse(withoutLongIntegers, exact)).toEqual(JSON.parse(withoutLongIntegers));
+    }),
+  );
+});
+
+test("with exact integers, any 64-bit integer keeps every digit", () => {
+  fc.assert(
+    fc.property(fc.bigInt({ min: -(2n ** 63n), max: 2n ** 64n - 1n }), (value) => {
+      const [parsed] = parse(`[${value}]`, true) as [number | bigint];
+      expect(BigInt(parsed)).toBe(value);
+    }),
+  );
+});
+
+test("without exact integers nothing becomes a bigint", () => {
+  expect(parse("[9007199254740993]")).toEqual([9007199254740992]);
+});
+
+test("integers written with point or exponent stay numbers", () => {
+  expect(parse("[1.0, 1e3, 1234567890123456e4]", true)).toEqual([1, 1000, 1234567890123456e4]);
+});
+
+describe("non-finite tokens", () => {
+  test.each([
+    ["NaN", "[NaN]", ["NaN"]],
+    ["infinities", "[Infinity, -Infinity, 1]", ["Infinity", "-Infinity", 1]],
+    ["inside strings they stay as they are", String.raw`["a NaN \" Infinity", NaN]`, ['a NaN " Infinity', "NaN"]],
+    ["negative numbers beside them", "[-1, NaN, -2.5]", [-1, "NaN", -2.5]],
+  ])("%s", (_name, text, expected) => {
+    expect(parse(text)).toEqual(expected);
+  });
+});
+
+describe("depth", () => {
+  test(`${MAX_DEPTH} levels are read`, () => {
+    expect(parse(nested(MAX_DEPTH))).toHaveLength(1);
+  });
+
+  test("many lists side by side are not deep", () => {
+    expect(parse(`[${"[1],".repeat(5000)}[1]]`)).toHaveLength(5001);
+  });
+
+  test("brackets inside strings do not count", () => {
+    expect(parse(`[${'"[[\\"[[",'.repeat(200)}1]`)).toHaveLength(201);
+  });
+
+  test.each([
+    ["one level too many", nested(MAX_DEPTH + 1)],
+    ["250,000 levels", nested(250_000)],
+    ["never closed", "[".repeat(1_000_000)],
+    ["objects", '{"a":'.repeat(5000)],
+  ])("refused: %s", (_name, text) => {
+    expect(() => parse(text, true)).toThrow(/nested deeper than 100 levels/);
+  });
+});
+
+describe("refused", () => {
+  test.each([
+    ["an empty body", "", /not valid JSON/],
+    ["cut off", '{"a": [1, 2', /not valid JSON/],
+    ["a word", "nan", /not valid JSON/],
+    ["an unclosed string", '["abc', /not valid JSON/],
+    ["a minus sign alone", "[-]", /not valid JSON/],
+    ["a token glued to a number", "[1NaN]", /not valid JSON/],
+  ])("%s", (_name, text, message) => {
+    expect(() => parse(text)).toThrow(message);
+    expect(() => parse(text)).toThrow(InferenceError);
+  });
+
+  test("bytes that are no UTF-8", () => {
+    expect(() => parseJson(Buffer.from([0x22, 0xff, 0x22]), false)).toThrow(/not valid UTF-8/);
+  });
+});
+
+test("a key called __proto__ is a key like any other", () => {
+  const parsed = parse('{"__proto__": {"polluted": true}}') as object;
+  expect(Object.keys(parsed)).toEqual(["__proto__"]);
+  expect(({} as Record<string, unknown>)["polluted"]).toBeUndefined();
+});
