@@ -7,6 +7,8 @@ import { isAlive } from "./process-alive.ts";
 export const checkout = join(import.meta.dirname, "..", "..");
 export const stateFolder = join(checkout, ".plimsoll");
 export const kubeconfigFile = join(stateFolder, "kubeconfig");
+/** What the claim `models` in the cluster holds. */
+export const modelFolder = join(stateFolder, "models");
 export const logFile = join(stateFolder, "up.log");
 const stateFile = join(stateFolder, "cluster.json");
 

@@ -1,15 +1,11 @@
 // Holds the cluster of `up`: starts it, installs what this checkout has to install, and ends it when told to.
 
-import { existsSync } from "node:fs";
 import { copyFile, mkdir } from "node:fs/promises";
-import { join } from "node:path";
-import { checkout, kubeconfigFile, removeState, stateFolder, writeState } from "./background-state.ts";
+import { kubeconfigFile, modelFolder, removeState, stateFolder, writeState } from "./background-state.ts";
 import { startCluster } from "./cluster.ts";
-import { ClusterError } from "./errors.ts";
+import { installDefinitions, installOperator } from "./install.ts";
+import { makeModelClaim } from "./model-claim.ts";
 import { openModelPort } from "./model-port.ts";
-import type { Cluster } from "./running-cluster.ts";
-
-const deploymentTimeoutSeconds = 60;
 
 /** What this process tells `up`. */
 export type BackgroundMessage =
@@ -26,29 +22,6 @@ function log(line: string): void {
   tell({ type: "log", line });
 }
 
-async function apply(cluster: Cluster, path: string): Promise<void> {
-  const file = join(checkout, path);
-  if (!existsSync(file)) return;
-  log(`applying ${path}`);
-  const result = await cluster.kubectl(["apply", "--server-side", "--force-conflicts", "-f", file]);
-  if (result.exitCode !== 0)
-    throw new ClusterError("START_FAILED", `kubectl apply -f ${path}: ${result.stderr.trim()}`);
-}
-
-async function waitForDeployments(cluster: Cluster): Promise<void> {
-  const result = await cluster.kubectl([
-    "wait",
-    "--for=condition=Available",
-    "deployments",
-    "--all",
-    "--all-namespaces",
-    `--timeout=${deploymentTimeoutSeconds}s`,
-  ]);
-  // With nothing to install there is nothing to wait for.
-  if (result.exitCode === 0 || result.stderr.includes("no matching resources found")) return;
-  throw new ClusterError("START_FAILED", `what was applied does not run: ${result.stderr.trim()}`);
-}
-
 async function main(): Promise<number> {
   const ending = new AbortController();
   const end = (): void => ending.abort();
@@ -56,9 +29,10 @@ async function main(): Promise<number> {
   // Until it is ready the cluster belongs to `up`; then `up` leaves.
   process.on("disconnect", end);
   await using cluster = await startCluster({ name: "up", log, signal: ending.signal });
-  await apply(cluster, "crds");
-  await apply(cluster, join("install", "operator.yaml"));
-  await waitForDeployments(cluster);
+  log("installing the custom resource definition and the operator");
+  await installDefinitions(cluster);
+  await installOperator(cluster);
+  await makeModelClaim(cluster, modelFolder);
   const { port, server } = await openModelPort(cluster);
   await mkdir(stateFolder, { recursive: true });
   await copyFile(cluster.kubeconfig, kubeconfigFile);

@@ -4,21 +4,35 @@ import { spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync } from "node:fs";
 import { join } from "node:path";
 import type { BackgroundMessage } from "./background.ts";
-import { type BackgroundState, findBackground, kubeconfigFile, logFile, stateFolder } from "./background-state.ts";
+import {
+  type BackgroundState,
+  findBackground,
+  kubeconfigFile,
+  logFile,
+  modelFolder,
+  stateFolder,
+} from "./background-state.ts";
 
 function instructions(state: BackgroundState): string {
-  const model = "/api/v1/namespaces/NAMESPACE/services/NAME-predictor:http/proxy/v2/health/ready";
+  const model = `http://127.0.0.1:${state.modelPort}/default/add-sub-predictor/v2/models/add-sub`;
+  const vector = '"shape":[1,16],"datatype":"INT32","data":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16]';
+  const request = `{"inputs":[{"name":"INPUT0",${vector}},{"name":"INPUT1",${vector}}]}`;
   return `
   export KUBECONFIG=${kubeconfigFile}
-  ${state.kubectl} get nodes                      # this cluster's kubectl; any of version 1.35 to 1.37 will do
+  alias kubectl=${state.kubectl}     # any kubectl of version 1.35 to 1.37 will do
 
-Reach a model named NAME:
-  curl http://127.0.0.1:${state.modelPort}/NAMESPACE/NAME-predictor/v2/health/ready
-  kubectl get --raw ${model}
+Serve a model:
+  kubectl apply -f examples/add-sub.yaml
+  kubectl wait --for=condition=Ready isvc/add-sub
+  curl ${model}/infer -d '${request}'
+  kubectl get isvc,hpa,pods
+  kubectl logs -f deployment/add-sub-predictor
 
-Prometheus:  ${state.prometheusAddress}
-Logs:        ${join(state.directory, "logs")}
-Stop it:     make down
+Models of your own: put FILE into ${modelFolder} and say storageUri: pvc://models/FILE.
+Any service:        http://127.0.0.1:${state.modelPort}/NAMESPACE/SERVICE/PATH, or kubectl proxy
+Prometheus:         ${state.prometheusAddress}
+Logs:               ${join(state.directory, "logs")}
+Stop it:            make down
 `;
 }
 

@@ -1,20 +1,18 @@
 // Scaling from end to end: real requests, real Prometheus, the real HPA controller, the operator as a pod.
 
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import type { HorizontalPodAutoscaler } from "kubernetes-types/autoscaling/v2.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Reflector } from "../../operator/kube/reflector.ts";
 import { deployments, horizontalPodAutoscalers } from "../../operator/kube/resource-types.ts";
 import { Store } from "../../operator/kube/store.ts";
 import { createLogger } from "../../operator/observability/logger.ts";
+import { installOperator } from "../cluster/install.ts";
 import { type Fault, PrometheusProxy } from "./prometheus-proxy.ts";
 import { RequestLoad } from "./request-load.ts";
 import { namespace, Stage } from "./stage.ts";
 import { until } from "./until.ts";
 
 const name = "echo";
-const install = join(import.meta.dirname, "../../install/operator.yaml");
 
 let stage: Stage;
 let proxy: PrometheusProxy;
@@ -26,7 +24,7 @@ const watching = new AbortController();
 beforeAll(async () => {
   stage = await Stage.start("scaling");
   proxy = await PrometheusProxy.start(stage.cluster);
-  await installOperator();
+  await installOperator(stage.cluster, { prometheusAddress: proxy.address });
   await stage.apply(
     stage.manifest(name, {
       minReplicas: 1,
@@ -54,16 +52,6 @@ afterAll(async () => {
   await proxy?.stop();
   await stage?.stop();
 });
-
-/** The manifest that users apply, with the flags that depend on the cluster. */
-async function installOperator(): Promise<void> {
-  const manifest = (await readFile(install, "utf8"))
-    .replace(/--prometheus-address=\S+/, `--prometheus-address=${proxy.address}`)
-    .replace(/--scrape-interval=\S+/, "--scrape-interval=2");
-  const { stdout, stderr } = await stage.cluster.kubectl(["apply", "--server-side", "-f", "-"], manifest);
-  expect(stderr).toBe("");
-  expect(stdout).toMatch(/deployment.apps\/plimsoll-operator/);
-}
 
 function watchReplicas(): void {
   const store = new Store({ onListenerError: (error) => expect.fail(String(error)) });

@@ -1,16 +1,14 @@
 // What the operator's integration tests share: a cluster with the CRD, a client, model files, and manifests.
 
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { KubeConfig } from "@kubernetes/client-node";
 import type { Deployment } from "kubernetes-types/apps/v1.js";
-import { parse } from "yaml";
 import { inferenceServiceResource } from "../../operator/api/group.ts";
 import type { InferenceServiceStatus } from "../../operator/api/inference-service.ts";
 import { type ClosableKubeClient, createKubeClient } from "../../operator/kube/client.ts";
-import { customResourceDefinitions, deployments } from "../../operator/kube/resource-types.ts";
+import { deployments } from "../../operator/kube/resource-types.ts";
 import type { KubeObject, ResourceType } from "../../operator/kube/types.ts";
 import { startCluster } from "../cluster/cluster.ts";
+import { installDefinitions } from "../cluster/install.ts";
 import type { Cluster } from "../cluster/running-cluster.ts";
 import { ModelFiles } from "./model-files.ts";
 import { until } from "./until.ts";
@@ -24,8 +22,6 @@ export interface ServiceManifest extends KubeObject {
 export const inferenceServices: ResourceType<ServiceManifest> = inferenceServiceResource;
 export const asTester = { fieldManager: "integration-test" } as const;
 export const namespace = "default";
-
-const crd = join(import.meta.dirname, "../../crds/serving.plimsoll.dev_inferenceservices.yaml");
 
 export class Stage {
   readonly cluster: Cluster;
@@ -45,7 +41,7 @@ export class Stage {
     kubeConfig.loadFromFile(cluster.kubeconfig);
     const client = createKubeClient({ kubeConfig, userAgent: "integration-test" });
     const stage = new Stage(cluster, client, await ModelFiles.start(cluster));
-    await stage.#installCrd();
+    await installDefinitions(cluster);
     return stage;
   }
 
@@ -96,13 +92,5 @@ export class Stage {
       },
       { what, timeoutSeconds },
     );
-  }
-
-  async #installCrd(): Promise<void> {
-    const definition = parse(await readFile(crd, "utf8")) as KubeObject;
-    await this.client.apply(customResourceDefinitions, definition, asTester);
-    await until(async () => (await this.client.list(inferenceServices)).items.length === 0, {
-      what: "the CRD is served",
-    });
   }
 }

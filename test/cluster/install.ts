@@ -1,0 +1,45 @@
+// Installs what this checkout has to install on a cluster: the custom resource definition and the operator, as a user would.
+
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { ClusterError } from "./errors.ts";
+import { setFlags } from "./operator-manifest.ts";
+import type { Cluster } from "./running-cluster.ts";
+
+const checkout = join(import.meta.dirname, "..", "..");
+
+/** Flags of the operator in install/operator.yaml that depend on the cluster. */
+export interface OperatorFlags {
+  /** As seen from inside. Default: the cluster's own Prometheus. */
+  readonly prometheusAddress?: string;
+  /** Default 2, as the cluster's Prometheus. */
+  readonly scrapeIntervalSeconds?: number;
+}
+
+/** Resolves when InferenceServices can be created. Throws ClusterError with kubectl's message. */
+export async function installDefinitions(cluster: Cluster): Promise<void> {
+  const folder = join(checkout, "crds");
+  for (const file of (await readdir(folder)).filter((name) => name.endsWith(".yaml"))) {
+    await kubectl(cluster, ["apply", "--server-side", "--filename", join(folder, file)]);
+  }
+  const definition = "customresourcedefinition/inferenceservices.serving.plimsoll.dev";
+  await kubectl(cluster, ["wait", "--for=condition=Established", definition, "--timeout=30s"]);
+}
+
+/** Resolves when the operator's pod is ready. Throws ClusterError with kubectl's message. */
+export async function installOperator(cluster: Cluster, flags: OperatorFlags = {}): Promise<void> {
+  const { prometheusAddress = cluster.insidePrometheusAddress, scrapeIntervalSeconds = 2 } = flags;
+  const manifest = setFlags(await readFile(join(checkout, "install", "operator.yaml"), "utf8"), {
+    "prometheus-address": prometheusAddress,
+    "scrape-interval": String(scrapeIntervalSeconds),
+  });
+  await kubectl(cluster, ["apply", "--server-side", "--filename", "-"], manifest);
+  const deployment = ["deployment/plimsoll-operator", "--namespace=plimsoll-system"];
+  await kubectl(cluster, ["rollout", "status", ...deployment, "--timeout=60s"]);
+}
+
+async function kubectl(cluster: Cluster, args: readonly string[], input = ""): Promise<void> {
+  const { exitCode, stdout, stderr } = await cluster.kubectl(args, input);
+  if (exitCode === 0) return;
+  throw new ClusterError("REQUEST_FAILED", `kubectl ${args.join(" ")} failed: ${stderr.trim() || stdout.trim()}`);
+}
