@@ -4,18 +4,8 @@ import { LoadError } from "../load-error.ts";
 import type { Log } from "../log.ts";
 import { type DownloadLimits, download } from "./http.ts";
 import { resolveLocalPath } from "./local-path.ts";
-import { locateModel } from "./model-file.ts";
+import { type FetchedModel, locateModel } from "./model-file.ts";
 import { resolveClaimPath } from "./persistent-volume.ts";
-
-/** What was fetched. */
-export interface FetchedModel {
-  /** Absolute path of the .onnx file. */
-  readonly path: string;
-  /** From a version folder of the storage, else "1". */
-  readonly version: string;
-  /** Made by the fetch, so to be deleted by whoever is done with it. */
-  readonly temporary: boolean;
-}
 
 export interface FetchOptions {
   /** Where downloads go; made if it does not exist. */

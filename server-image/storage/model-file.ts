@@ -4,9 +4,18 @@ import { readdir, stat } from "node:fs/promises";
 import path from "node:path";
 
 import { LoadError } from "../load-error.ts";
-import type { FetchedModel } from "./fetch-model.ts";
 import { fileSystemError, realPathOf } from "./local-path.ts";
 import { requireInside } from "./persistent-volume.ts";
+
+/** What was fetched. */
+export interface FetchedModel {
+  /** Absolute path of the .onnx file. */
+  readonly path: string;
+  /** From a version folder of the storage, else "1". */
+  readonly version: string;
+  /** Made by the fetch, so to be deleted by whoever is done with it. */
+  readonly temporary: boolean;
+}
 
 const MODEL_FILE = "model.onnx";
 const VERSION_FOLDER = /^[1-9]\d*$/;
