@@ -5,7 +5,7 @@ import { rm } from "node:fs/promises";
 import { InferenceError } from "../inference-error.ts";
 import type { LoadPhase } from "../load-error.ts";
 import type { Log } from "../log.ts";
-import type { FetchedModel } from "../storage/fetch-model.ts";
+import type { FetchedModel } from "../storage/model-file.ts";
 import { Batcher, type BatcherOptions, queueFull, type RunObserver } from "./batcher.ts";
 import { type ModelMetadata, PLATFORM, toTensorSpec } from "./metadata.ts";
 import { WorkerPool } from "./pool.ts";

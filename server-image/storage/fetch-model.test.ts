@@ -7,7 +7,8 @@ import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 import { recordingLog } from "../test-server.ts";
-import { type FetchedModel, fetchModel } from "./fetch-model.ts";
+import { fetchModel } from "./fetch-model.ts";
+import type { FetchedModel } from "./model-file.ts";
 
 let root: string;
 
