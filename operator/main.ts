@@ -4,6 +4,7 @@
 import { Command } from "commander";
 import { run } from "./commands/run.ts";
 import { ConfigError, parseRunConfig } from "./config.ts";
+import { ListenError } from "./external-metrics/external-metrics.ts";
 import { createLogger, logLevels } from "./observability/logger.ts";
 
 const stopping = new AbortController();
@@ -22,7 +23,7 @@ program
   .command("run")
   .description("Run the operator.")
   .requiredOption("--prometheus-address <url>", "Prometheus that scrapes the model pods")
-  .requiredOption("--server-image <image>", "image of the bundled inference server")
+  .option("--server-image <image>", "image of the bundled inference server", "plimsoll/server:dev")
   .option("--kubeconfig <file>", "kubeconfig; without it the pod's service account, or kubectl's default outside a pod")
   .option("--namespace <name>", "namespace of the operator's own objects", "plimsoll-system")
   .option("--scrape-interval <seconds>", "how often Prometheus scrapes the model pods", "15")
@@ -42,7 +43,8 @@ program
 try {
   await program.parseAsync();
 } catch (error) {
-  if (!(error instanceof ConfigError)) throw error;
+  // These name what to change; every other error is a mistake in the program and needs its stack.
+  if (!(error instanceof ConfigError || error instanceof ListenError)) throw error;
   process.stderr.write(`${error.message}\n`);
   process.exitCode = 1;
 }

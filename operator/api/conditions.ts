@@ -7,6 +7,8 @@ export const conditionReasons = {
     TooFewReplicas: "Fewer than minReplicas pods are ready; the message says how many.",
     NoReadyReplicas: "No pod is ready, so no request is answered.",
     InvalidSpec: "The spec asks for something that the API server could not check; the message names the field.",
+    ChildRefused:
+      "The API server forbids an object that this service needs, by a quota or a policy; it is tried again.",
     ChildNotControlled: "An object of the name that this service needs exists and belongs to somebody else.",
   },
   RolloutComplete: {

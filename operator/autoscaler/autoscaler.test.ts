@@ -266,6 +266,33 @@ test("in mode External nothing is decided, and the status says so once, without 
   expect(stage.statuses[0]?.autoScaling).toBeUndefined();
 });
 
+test("a gap is remembered although every write of that tick fails", async () => {
+  const stage = new Stage();
+  stage.rate = known(45);
+  await stage.settle();
+  stage.refuse.add("fail");
+  stage.rate = unknownSignal("PrometheusUnreachable", "connection refused");
+  for (let tick = 0; tick < 200; tick++) await stage.tick();
+  stage.refuse.clear();
+  stage.rate = known(1);
+  await stage.tick();
+  expect(stage.writes.filter((line) => !line.startsWith("event"))).toEqual([]);
+  expect(stage.autoscaler.servedValue("vision", "resnet", "RequestRate")).toBeUndefined();
+});
+
+test("without its floor nothing is raised and nothing served: the next tick tries again", async () => {
+  const stage = new Stage();
+  await stage.settle();
+  stage.rate = known(50);
+  stage.refuse.add("bounds");
+  await stage.tick();
+  expect(stage.writes).toEqual([]);
+  expect(stage.autoscaler.servedValue("vision", "resnet", "RequestRate")).toBeUndefined();
+  stage.refuse.clear();
+  await stage.tick();
+  expect(stage.writes).toEqual(["floor 5", "replicas 5", "event 1 -> 5"]);
+});
+
 test("a write that fails costs the served value of that service, and nothing that was learnt", async () => {
   const stage = new Stage();
   await stage.settle();

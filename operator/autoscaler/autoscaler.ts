@@ -6,12 +6,13 @@ import type { InferenceService, MetricType } from "../api/inference-service.ts";
 import type { Logger } from "../observability/logger.ts";
 import { replicaBounds } from "../resources/horizontal-pod-autoscaler.ts";
 import { type Decision, decide, initialState } from "../scaling/decide.ts";
+import type { ReadyPods } from "../scaling/observation.ts";
 import { policyOf, type ScalingPolicy } from "../scaling/policy.ts";
 import type { ServiceSignals } from "../scaling/signal.ts";
 import type { Snapshot } from "../signals/collect.ts";
 import { type QuerySettings, rateWindowSeconds } from "../signals/queries.ts";
 import type { Actuator } from "./actuator.ts";
-import { countReadyPods } from "./pods.ts";
+import { readyPods } from "./pods.ts";
 import { computeAutoscalingStatus, computeExternalStatus, differs } from "./status.ts";
 import type { World } from "./world.ts";
 
@@ -56,9 +57,13 @@ interface Subject {
   readonly deployment: Deployment;
   readonly hpa: HorizontalPodAutoscaler;
   readonly policy: ScalingPolicy;
+  readonly pods: ReadyPods;
   readonly signals: ServiceSignals;
   readonly currentReplicas: number;
 }
+
+/** One service's slow writes must not keep the others' decisions waiting. */
+const serviceTimeoutMs = 5_000;
 
 export class Autoscaler {
   readonly #options: AutoscalerOptions;
@@ -96,18 +101,24 @@ export class Autoscaler {
     service: InferenceService,
     snapshot: Snapshot,
     previous: Memory | undefined,
-    signal: AbortSignal,
+    tickSignal: AbortSignal,
   ): Promise<Memory | undefined> {
+    const signal = AbortSignal.any([tickSignal, AbortSignal.timeout(serviceTimeoutMs)]);
+    let decided: Memory | undefined;
     try {
       if (service.metadata.deletionTimestamp !== undefined) return undefined;
       if (service.spec.predictor.autoScaling.mode === "External") return await this.#stepBack(service, signal);
       const subject = this.#subject(service, snapshot, previous);
-      return subject === undefined ? undefined : await this.#scale(subject, snapshot.atMs, previous, signal);
+      if (subject === undefined) return undefined;
+      const decision = this.#decide(subject, snapshot.atMs, previous);
+      const asked = previous?.asked ?? { replicas: subject.currentReplicas, fromVersion: undefined };
+      // Should a write fail: nothing is served from this tick, so the HPA holds; what it taught is kept, gaps above all.
+      decided = { uid: service.metadata.uid, decision: { ...decision, servedValues: {} }, atMs: snapshot.atMs, asked };
+      return await this.#carryOut(subject, decision, decided, signal);
     } catch (error) {
       const { namespace, name } = service.metadata;
-      if (!signal.aborted) this.#options.logger.warn({ err: error, namespace, name }, "scaling failed");
-      // Nothing is served from a tick that failed, so the HPA holds; what was learnt before stays.
-      return previous && { ...previous, decision: { ...previous.decision, servedValues: {} } };
+      if (!tickSignal.aborted) this.#options.logger.warn({ err: error, namespace, name }, "scaling failed");
+      return decided;
     }
   }
 
@@ -118,17 +129,40 @@ export class Autoscaler {
     const hpa = world.autoscalerOf(service);
     if (deployment === undefined || hpa === undefined) return undefined;
     const asked = previous?.asked;
+    const pods = readyPods(world.podsOf(service), settings.scrapeIntervalSeconds, snapshot.atMs);
     return {
       service,
       deployment,
       hpa,
       policy: policyOf(service.spec, rateWindowSeconds(settings)),
-      signals: snapshot.signalsOf(namespace, name),
+      pods,
+      signals: snapshot.signalsOf(namespace, name, pods),
       currentReplicas:
         asked !== undefined && asked.fromVersion === deployment.metadata?.resourceVersion
           ? asked.replicas
           : (deployment.spec?.replicas ?? 1),
     };
+  }
+
+  #decide(subject: Subject, atMs: number, previous: Memory | undefined): Decision {
+    const { hpa, policy, pods, signals, currentReplicas } = subject;
+    const observation = {
+      signals,
+      currentReplicas,
+      previousFloor: hpa.spec?.minReplicas ?? 1,
+      expectedPods: pods.expected.length,
+      newPods: pods.recent.length,
+    };
+    return decide(policy, observation, previous?.decision.state ?? initialState, atMs);
+  }
+
+  async #carryOut(subject: Subject, decision: Decision, decided: Memory, signal: AbortSignal): Promise<Memory> {
+    const { deployment } = subject;
+    if (!(await this.#holdFloor(subject, decision, signal))) return decided;
+    const replicas = await this.#raise(subject, decision, signal);
+    await this.#report(subject, decision, { from: decided.asked.replicas, to: replicas }, signal);
+    const fromVersion = replicas === deployment.spec?.replicas ? undefined : deployment.metadata?.resourceVersion;
+    return { ...decided, decision, asked: { replicas, fromVersion } };
   }
 
   /** In mode External somebody else decides; the status says so once. */
@@ -139,32 +173,22 @@ export class Autoscaler {
     return undefined;
   }
 
-  async #scale(subject: Subject, atMs: number, previous: Memory | undefined, signal: AbortSignal): Promise<Memory> {
-    const { world, settings } = this.#options;
-    const { service, deployment, hpa, policy, signals, currentReplicas } = subject;
-    const pods = countReadyPods(world.podsOf(service), settings.scrapeIntervalSeconds, atMs);
-    const observation = { signals, currentReplicas, previousFloor: hpa.spec?.minReplicas ?? 1, ...pods };
-    const decision = decide(policy, observation, previous?.decision.state ?? initialState, atMs);
-    const replicas = await this.#actuate(subject, decision, signal);
-    await this.#report(subject, decision, { from: previous?.asked.replicas ?? currentReplicas, to: replicas }, signal);
-    const fromVersion = replicas === deployment.spec?.replicas ? undefined : deployment.metadata?.resourceVersion;
-    return { uid: service.metadata.uid, decision, atMs, asked: { replicas, fromVersion } };
+  /**
+   * The floor goes before the replicas: an HPA below its minReplicas jumps there by itself, so dying in between is
+   * harmless. False when somebody else was faster: without the floor nothing else may be done, nor any value served.
+   */
+  async #holdFloor({ hpa, policy }: Subject, decision: Decision, signal: AbortSignal): Promise<boolean> {
+    const bounds = replicaBounds(policy, decision.floor);
+    if (hpa.spec?.minReplicas === bounds.minReplicas && hpa.spec.maxReplicas === bounds.maxReplicas) return true;
+    return this.#options.actuator.setBounds(hpa, bounds, signal);
   }
 
-  /**
-   * The floor goes first: an HPA below its minReplicas jumps there by itself, so dying in between is harmless.
-   * Returns the replicas that are now asked for.
-   */
-  async #actuate(subject: Subject, decision: Decision, signal: AbortSignal): Promise<number> {
-    const { actuator } = this.#options;
-    const { deployment, hpa, policy, currentReplicas } = subject;
-    const bounds = replicaBounds(policy, decision.floor);
-    if (hpa.spec?.minReplicas !== bounds.minReplicas || hpa.spec.maxReplicas !== bounds.maxReplicas) {
-      await actuator.setBounds(hpa, bounds, signal);
-    }
+  /** Returns the replicas that are now asked for. */
+  async #raise({ deployment, currentReplicas }: Subject, decision: Decision, signal: AbortSignal): Promise<number> {
     const { desiredReplicas } = decision;
     if (desiredReplicas <= currentReplicas) return currentReplicas;
-    return (await actuator.setReplicas(deployment, desiredReplicas, signal)) ? desiredReplicas : currentReplicas;
+    const written = await this.#options.actuator.setReplicas(deployment, desiredReplicas, signal);
+    return written ? desiredReplicas : currentReplicas;
   }
 
   async #report(

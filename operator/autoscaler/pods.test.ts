@@ -2,7 +2,7 @@
 
 import type { Pod } from "kubernetes-types/core/v1.js";
 import { expect, test } from "vitest";
-import { countReadyPods } from "./pods.ts";
+import { readyPods } from "./pods.ts";
 
 const nowMs = Date.parse("2026-03-01T12:00:00Z");
 const scrapeIntervalSeconds = 2;
@@ -56,10 +56,20 @@ test.each<[string, Pod[], { expectedPods: number; newPods: number }]>([
     { expectedPods: 2, newPods: 1 },
   ],
 ])("%s", (_sentence, pods, counts) => {
-  expect(countReadyPods(pods, scrapeIntervalSeconds, nowMs)).toEqual(counts);
+  expect(counted(pods, scrapeIntervalSeconds)).toEqual(counts);
 });
 
+test("pods are named", () => {
+  const pods = [readyFor(60, { name: "a" }), readyFor(1, { name: "b" }), notReady("False")];
+  expect(readyPods(pods, scrapeIntervalSeconds, nowMs)).toEqual({ expected: ["a"], recent: ["b"] });
+});
+
+function counted(pods: readonly Pod[], intervalSeconds: number) {
+  const { expected, recent } = readyPods(pods, intervalSeconds, nowMs);
+  return { expectedPods: expected.length, newPods: recent.length };
+}
+
 test("slower scrapes give pods more time", () => {
-  expect(countReadyPods([readyFor(35)], 2, nowMs)).toEqual({ expectedPods: 1, newPods: 0 });
-  expect(countReadyPods([readyFor(35)], 15, nowMs)).toEqual({ expectedPods: 0, newPods: 1 });
+  expect(counted([readyFor(35)], 2)).toEqual({ expectedPods: 1, newPods: 0 });
+  expect(counted([readyFor(35)], 15)).toEqual({ expectedPods: 0, newPods: 1 });
 });

@@ -1,31 +1,25 @@
-// Counts the ready pods of a service, apart by whether Prometheus must know them already.
+// Finds the ready pods of a service, apart by whether Prometheus must know them already.
 
 import type { Pod } from "kubernetes-types/core/v1.js";
+import type { ReadyPods } from "../scaling/observation.ts";
 
 /** Prometheus takes up discovered targets at most every 5 s. */
 const discoverySeconds = 5;
 /** Kubernetes writes the time of a condition in whole seconds, rounded down. */
 const roundingSeconds = 1;
 
-export interface PodCounts {
-  /** Ready for so long that samples are due. */
-  readonly expectedPods: number;
-  /** Ready, but so recently that samples may not be there yet. */
-  readonly newPods: number;
-}
-
-/** A rate needs two samples, so a pod is new until discovery and two scrapes have passed. */
-export function countReadyPods(pods: readonly Pod[], scrapeIntervalSeconds: number, nowMs: number): PodCounts {
+/** A rate needs two samples, so a pod is recent until discovery and two scrapes have passed. */
+export function readyPods(pods: readonly Pod[], scrapeIntervalSeconds: number, nowMs: number): ReadyPods {
   const settleMs = (discoverySeconds + 2 * scrapeIntervalSeconds + roundingSeconds) * 1000;
-  let expectedPods = 0;
-  let newPods = 0;
+  const expected: string[] = [];
+  const recent: string[] = [];
   for (const pod of pods) {
     const sinceMs = readySinceMs(pod);
     if (sinceMs === undefined) continue;
-    if (nowMs - sinceMs >= settleMs) expectedPods++;
-    else newPods++;
+    const group = nowMs - sinceMs >= settleMs ? expected : recent;
+    group.push(pod.metadata?.name ?? "");
   }
-  return { expectedPods, newPods };
+  return { expected, recent };
 }
 
 /** A terminating pod still answers, but its samples may end at any moment: nothing is expected of it. */

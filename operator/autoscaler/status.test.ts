@@ -149,8 +149,6 @@ describe("worth a write", () => {
   test.each<[string, Situation, Situation]>([
     ["the first status of a service", { status: {} }, {}],
     ["another count", {}, { rate: known(35) }],
-    ["another winner of the same count", { rate: known(25) }, { rate: known(20), queue: known(7.5) }],
-    ["another limit", { rate: known(100) }, { rate: known(101) }],
     ["another target", {}, { metrics: [{ type: "RequestRate", target: 9 }] }],
     ["a signal more", { metrics: metrics.slice(0, 1) }, {}],
     ["signals that became unknown", {}, { rate: refused, queue: refused }],
@@ -168,6 +166,8 @@ describe("worth a write", () => {
 describe("not worth a write", () => {
   test.each<[string, Situation, Situation]>([
     ["the same", {}, {}],
+    ["another winner of the same count", { rate: known(25) }, { rate: known(20), queue: known(7.5) }],
+    ["another limit", { rate: known(100) }, { rate: known(101) }],
     ["another value that asks for the same", { rate: known(25) }, { rate: known(26) }],
     ["another proposal of a signal that does not win", { queue: known(1) }, { queue: known(5) }],
     [

@@ -99,8 +99,8 @@ function scalingFinding({ decision, foreignProvider }: StatusInput, reason: stri
 }
 
 /**
- * Values change with every tick and are not worth a write: the status is written when what it says about the
- * decision changes, with the values as of then.
+ * Values change with every tick and are not worth a write, nor are winner and limit, which flip whenever a load of the
+ * usual noise crosses a whole number: the status is written when the replicas that it asks for change, or a reason.
  */
 export function differs(before: InferenceServiceStatus | undefined, after: AutoscalingStatus): boolean {
   return essence(before?.autoScaling, before?.conditions) !== essence(after.autoScaling, after.conditions);
@@ -112,7 +112,7 @@ function essence(autoScaling: InferenceServiceStatus["autoScaling"], conditions:
     const found = conditions.find((condition) => condition.type === type);
     return [found?.status, found?.reason, found?.observedGeneration];
   });
-  const { desiredReplicas, winner, limit, lastChanges = [], signals = [] } = autoScaling ?? {};
+  const { desiredReplicas, lastChanges = [], signals = [] } = autoScaling ?? {};
   const targets = signals.map((signal) => `${signal.type} ${signal.target}`).toSorted();
-  return JSON.stringify([desiredReplicas, winner, limit, lastChanges, targets, owned]);
+  return JSON.stringify([desiredReplicas, lastChanges, targets, owned]);
 }

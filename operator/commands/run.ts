@@ -1,5 +1,7 @@
 // Composition root of `plimsoll run`: makes every part of the operator, starts them in order, and stops them together.
 
+import { once } from "node:events";
+import type { Server } from "node:http";
 import { hostname } from "node:os";
 import { KubeConfig } from "@kubernetes/client-node";
 import { createActuator } from "../autoscaler/actuator.ts";
@@ -82,13 +84,13 @@ export async function run(config: RunConfig, logger: Logger, stop: AbortSignal):
     registry,
     notReady: () => (caches.hasSynced ? undefined : "caches are not complete yet"),
   });
-  const parts = [
+  const parts: Promise<void>[] = [
     ...caches.reflectors.map((reflector) => reflector.run(signal)),
     controller.run(signal),
     externalMetrics.run(signal),
     scaleWhenSynced(config, { caches, autoscaler, metrics, logger, signal }),
   ];
-  endpoints.listen(config.endpointsPort);
+  parts.push(listen(endpoints, config.endpointsPort));
   logger.info(
     { prometheusAddress: config.prometheusAddress.origin, serverImage: config.serverImage },
     "operator started",
@@ -104,6 +106,18 @@ export async function run(config: RunConfig, logger: Logger, stop: AbortSignal):
     endpoints.close();
     client.close();
     logger.info({}, "operator stopped");
+  }
+}
+
+async function listen(server: Server, port: number): Promise<void> {
+  server.listen(port);
+  try {
+    await once(server, "listening");
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new ConfigError(`--endpoints-port: cannot listen on ${port} (${reason}): choose another port`, {
+      cause: error,
+    });
   }
 }
 
@@ -217,6 +231,10 @@ function loadKubeConfig(file: string | undefined): KubeConfig {
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new ConfigError(`--kubeconfig: cannot be read: ${reason}`, { cause: error });
+  }
+  if (kubeConfig.getCurrentCluster() === null) {
+    const context = kubeConfig.getCurrentContext();
+    throw new ConfigError(`--kubeconfig: its current-context ${JSON.stringify(context)} names no cluster`);
   }
   return kubeConfig;
 }

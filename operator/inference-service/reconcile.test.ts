@@ -168,7 +168,15 @@ test("a child that the API server does not take is said in the status, and tried
   expect(stage.conditions).toMatchObject({ Ready: `False InvalidSpec: create: ${message}` });
 });
 
-test.each([403, 404, 409, 500, 503])(
+test("an object that a quota forbids is said in the status, and tried again with back-off", async () => {
+  const stage = stageWith(makeInferenceService());
+  const refusal = new ApiError("create", 403, { message: "exceeded quota: small" });
+  stage.refusals.set("create Deployment", refusal);
+  await expect(stage.reconcile()).rejects.toBe(refusal);
+  expect(stage.conditions).toMatchObject({ Ready: "False ChildRefused: create: exceeded quota: small" });
+});
+
+test.each([404, 409, 500, 503])(
   "a refusal by HTTP %i is no fault of the spec: it is thrown, for a retry",
   async (status) => {
     const stage = stageWith(makeInferenceService());

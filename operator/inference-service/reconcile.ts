@@ -78,8 +78,12 @@ export function createReconciler(options: ReconcilerOptions) {
     } catch (error) {
       const blocked = blockedBy(error);
       if (blocked === undefined) throw error;
+      // What was made before may well be serving.
+      const deployment = ownDeployment(options, service);
+      await report(computeStatus({ service, deployment, blocked }, options.now()));
+      // Quotas and policies change without any event that this program sees, and often soon.
+      if (blocked.reason === "ChildRefused") throw error;
       logger.warn({ err: error }, "children cannot be made");
-      await report(computeStatus({ service, blocked }, options.now()));
       return { requeueAfterSeconds: blockedRetrySeconds };
     }
   };
@@ -106,13 +110,21 @@ function invalidStatus(raw: RawInferenceService, message: string, now: Date) {
   return { ...seen, observedGeneration, conditions: merged };
 }
 
-/** Errors that only a person can mend become a condition; every other one is tried again. */
+/** Errors that a person has to mend become a condition; every other one is tried again without a word. */
 function blockedBy(error: unknown): Finding<"Ready"> | undefined {
   if (error instanceof NotControlledError) return finding("Ready", "False", "ChildNotControlled", error.message);
   if (error instanceof ApiError && (error.status === 422 || error.status === 400)) {
     return finding("Ready", "False", "InvalidSpec", error.message);
   }
+  if (error instanceof ApiError && error.status === 403)
+    return finding("Ready", "False", "ChildRefused", error.message);
   return undefined;
+}
+
+function ownDeployment({ listers }: ReconcilerOptions, { metadata }: InferenceService): Deployment | undefined {
+  const deployment = listers.deployments.get(`${metadata.namespace}/${childName(metadata.name)}`);
+  const owned = deployment?.metadata?.ownerReferences?.some((owner) => owner.uid === metadata.uid && owner.controller);
+  return owned === true ? deployment : undefined;
 }
 
 /** One pass over the children of one service. */

@@ -13,7 +13,7 @@ export interface ReconciledStatus {
   readonly replicas: number;
   readonly readyReplicas: number;
   readonly selector: string;
-  readonly model: { readonly revision?: string };
+  readonly model?: { readonly revision: string };
   readonly conditions: readonly Condition[];
 }
 
@@ -35,7 +35,8 @@ export function computeStatus({ service, deployment, blocked }: StatusInput, now
     replicas: deployment?.status?.replicas ?? 0,
     readyReplicas: deployment?.status?.readyReplicas ?? 0,
     selector: selectorText(service.metadata.name),
-    model: revision === undefined ? {} : { revision },
+    // Never an empty object: server-side apply would turn it into null, which the schema refuses.
+    ...(revision === undefined ? {} : { model: { revision } }),
     conditions: mergeConditions(service.status?.conditions ?? [], findings, generation, now),
   };
 }

@@ -176,6 +176,39 @@ describe("decide", () => {
     expect(after).toMatchObject({ desiredReplicas: 3, recovering: true, servedValues: {} });
   });
 
+  test("time without decisions is a gap: a paused process does not lower when it wakes", () => {
+    const state = { ...settled, decidedAtMs: nowMs - 10_001 };
+    expect(decide(policy, observe({ rate: known(1) }), state, nowMs)).toMatchObject({
+      desiredReplicas: 3,
+      recovering: true,
+      servedValues: {},
+    });
+    const kept = { ...settled, decidedAtMs: nowMs - 10_000 };
+    expect(decide(policy, observe({ rate: known(1) }), kept, nowMs).desiredReplicas).toBe(1);
+  });
+
+  test("a clock that went back is a gap", () => {
+    const state = { ...settled, decidedAtMs: nowMs + 1 };
+    expect(decide(policy, observe({ rate: known(1) }), state, nowMs).recovering).toBe(true);
+  });
+
+  test("without a rate target a backlog doubles what is ready, not what was asked for a moment ago", () => {
+    let state = settled;
+    let currentReplicas = 1;
+    for (let tick = 0; tick < 10; tick++) {
+      const observed = observe({ queue: known(2200, 1), expectedPods: 1, currentReplicas });
+      const decision = decide(
+        { ...policy, maxReplicas: 1000, targets: { QueueDepth: 4 } },
+        observed,
+        state,
+        nowMs + tick,
+      );
+      state = decision.state;
+      currentReplicas = decision.desiredReplicas;
+    }
+    expect(currentReplicas).toBe(2);
+  });
+
   test("forgets what has left the stabilisation window", () => {
     let state = settled;
     for (let second = 0; second < 300; second++) {

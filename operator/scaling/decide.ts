@@ -13,6 +13,8 @@ export interface ScalingState {
   readonly history: readonly { readonly atMs: number; readonly replicas: number }[];
   /** Since when the data has covered all pods without a gap. */
   readonly coveredSinceMs?: number | undefined;
+  /** When the last decision was made. Time without decisions is a gap like any other. */
+  readonly decidedAtMs?: number | undefined;
 }
 
 export const initialState: ScalingState = { history: [] };
@@ -46,12 +48,13 @@ export interface Decision {
  * - more load never asks for fewer replicas.
  */
 export function decide(policy: ScalingPolicy, observed: Observation, state: ScalingState, nowMs: number): Decision {
-  const { bySignal, steady } = proposeReplicas(policy, observed.signals, observed.currentReplicas);
+  const { bySignal, steady } = proposeReplicas(policy, observed.signals, observed.expectedPods + observed.newPods);
   const data = judgeData(policy, observed);
   const covered = data.quality === "complete" || data.quality === "settling";
   const next: ScalingState = {
     history: remember(policy, state, steady, nowMs),
-    coveredSinceMs: covered ? (state.coveredSinceMs ?? nowMs) : undefined,
+    coveredSinceMs: covered ? (coveredBefore(policy, state, nowMs) ?? nowMs) : undefined,
+    decidedAtMs: nowMs,
   };
   const coveredSeconds = next.coveredSinceMs === undefined ? -1 : (nowMs - next.coveredSinceMs) / 1000;
   const recovering = coveredSeconds < policy.rateWindowSeconds + policy.stabilizationWindowSeconds;
@@ -73,6 +76,13 @@ export function decide(policy: ScalingPolicy, observed: Observation, state: Scal
     servedValues: coveredSeconds >= policy.rateWindowSeconds ? valuesForHpa(policy, observed.signals, bySignal) : {},
     state: next,
   };
+}
+
+/** A process that was paused, or a clock that jumped, leaves a hole in what is remembered. */
+function coveredBefore(policy: ScalingPolicy, state: ScalingState, nowMs: number): number | undefined {
+  const silenceMs = nowMs - (state.decidedAtMs ?? nowMs);
+  const steady = silenceMs >= 0 && silenceMs <= policy.rateWindowSeconds * 1000;
+  return steady ? state.coveredSinceMs : undefined;
 }
 
 function remember(

@@ -13,3 +13,11 @@ export interface Observation {
   /** Pods that are ready, but so recently that Prometheus may not have scraped them yet. */
   readonly newPods: number;
 }
+
+/** Names of a service's ready pods, apart by whether Prometheus must know them already. */
+export interface ReadyPods {
+  /** Ready for so long that samples are due. */
+  readonly expected: readonly string[];
+  /** Ready, but so recently that samples may not be there yet. */
+  readonly recent: readonly string[];
+}

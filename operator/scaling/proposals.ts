@@ -17,7 +17,7 @@ export interface Proposals {
  * within `drainSeconds`.
  * @example rate 40/s, target 10/s; queue 2,200, target 4; drain 30 s: min(550, ceil((40 + 2200/30) / 10)) = 12
  */
-export function proposeReplicas(policy: ScalingPolicy, signals: ServiceSignals, currentReplicas: number): Proposals {
+export function proposeReplicas(policy: ScalingPolicy, signals: ServiceSignals, readyPods: number): Proposals {
   const rate = signals.RequestRate.known ? signals.RequestRate.value : undefined;
   const queue = signals.QueueDepth.known ? signals.QueueDepth.value : undefined;
   const rateTarget = policy.targets.RequestRate;
@@ -28,7 +28,8 @@ export function proposeReplicas(policy: ScalingPolicy, signals: ServiceSignals, 
     const drain =
       rateTarget === undefined || rate === undefined
         ? // Nothing says how fast a replica works: the HPA's own step, doubling, bounds the guess.
-          Math.max(1, currentReplicas) * 2
+          // Of the pods that work, not of those that were asked for: otherwise each tick would double anew.
+          Math.max(1, readyPods) * 2
         : divideUp(rate + queue / policy.drainSeconds, rateTarget);
     bySignal.QueueDepth = Math.min(divideUp(queue, queueTarget), drain);
   }

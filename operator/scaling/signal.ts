@@ -14,7 +14,10 @@ export interface KnownSignal {
   readonly known: true;
   /** Sum over all pods: requests per second (RequestRate) or requests (QueueDepth). Finite, at least 0. */
   readonly value: number;
-  /** Pods with a fresh sample. Fewer than are ready: the sum understates the load. */
+  /**
+   * Ready pods with a fresh sample. Fewer than are expected: the sum understates the load. As long as an expected pod
+   * is missing, recent ones are not counted, and pods that are not ready never are: none of them can stand in for it.
+   */
   readonly reportingPods: number;
 }
 

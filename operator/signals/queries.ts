@@ -20,12 +20,16 @@ export function maxSampleAgeSeconds(settings: QuerySettings): number {
 /** Label of a result row that says what the row holds. */
 export const rowLabel = "row";
 
+/** Label that names the pod in a row of kind `reporting`. */
+export const podLabel = "pod";
+
 /** Labels that name the service in a result row. */
 export const serviceLabels = ["namespace", "inference_service"] as const;
 
 /**
- * Each query answers with two rows per service: `row="value"`, the sum over its pods, and `row="reporting"`, how many
- * pods have a sample that is fresh. Without the second, a lost pod would look like a lost load.
+ * Each query answers with one row `row="value"` per service, the sum over its pods, and one row `row="reporting"` per
+ * pod that has a fresh sample. Without the names, a pod that is loading could stand in for one that was lost, and a
+ * lost pod would look like a lost load.
  */
 export function signalQueries(settings: QuerySettings): Readonly<Record<MetricType, string>> {
   const window = `${rateWindowSeconds(settings)}s`;
@@ -46,7 +50,7 @@ function fresh(selector: string, ageSeconds: number): string {
 function rows(values: string, reporters: string): string {
   const service = serviceLabels.join(", ");
   const value = `sum by (${service}) (${values})`;
-  const reporting = `count by (${service}) (count by (${service}, pod) (${reporters}))`;
+  const reporting = `count by (${service}, ${podLabel}) (${reporters})`;
   return `${named(value, "value")} or ${named(reporting, "reporting")}`;
 }
 

@@ -140,6 +140,27 @@ describe("an InferenceService", () => {
   });
 });
 
+describe("a service that serves already", () => {
+  test("says that a child cannot be made any more, and what its pods do meanwhile", async () => {
+    await stage.apply(stage.manifest("robbed"));
+    await stage.condition("robbed", "RolloutComplete", { status: "True" });
+    operator.pause();
+    const ref = { namespace, name: "robbed-predictor" };
+    await stage.client.delete(horizontalPodAutoscalers, ref);
+    const scaleTargetRef = { apiVersion: "apps/v1", kind: "Deployment", name: "elsewhere" };
+    await stage.client.create(
+      horizontalPodAutoscalers,
+      { metadata: ref, spec: { maxReplicas: 1, scaleTargetRef } },
+      asTester,
+    );
+    operator.resume();
+    await stage.condition("robbed", "Ready", { status: "False", reason: "ChildNotControlled" });
+    expect((await stage.service("robbed"))?.status).toMatchObject({ readyReplicas: 1, replicas: 1 });
+    await stage.client.delete(horizontalPodAutoscalers, ref);
+    await stage.condition("robbed", "Ready", { status: "True" });
+  });
+});
+
 describe("a child", () => {
   beforeAll(async () => {
     await stage.apply(stage.manifest("tended", { minReplicas: 1, maxReplicas: 5 }));
