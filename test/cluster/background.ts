@@ -1,11 +1,16 @@
 // Holds the cluster of `up`: starts it, installs what this checkout has to install, and ends it when told to.
 
-import { copyFile, mkdir } from "node:fs/promises";
-import { kubeconfigFile, modelFolder, removeState, stateFolder, writeState } from "./background-state.ts";
+import { copyFile } from "node:fs/promises";
+import type { Server } from "node:http";
+import { join } from "node:path";
+import { claimState, kubeconfigFile, modelFolder, removeState, writeState } from "./background-state.ts";
 import { startCluster } from "./cluster.ts";
+import { ClusterError } from "./errors.ts";
 import { installDefinitions, installOperator } from "./install.ts";
+import { describeLogEnd } from "./log-tail.ts";
 import { makeModelClaim } from "./model-claim.ts";
 import { openModelPort } from "./model-port.ts";
+import type { Cluster } from "./running-cluster.ts";
 
 /** What this process tells `up`. */
 export type BackgroundMessage =
@@ -22,37 +27,70 @@ function log(line: string): void {
   tell({ type: "log", line });
 }
 
-async function main(): Promise<number> {
-  const ending = new AbortController();
+/** Everything that `up` promises besides the bare cluster. Rejects soon after `signal` aborts. */
+async function furnish(cluster: Cluster, signal: AbortSignal): Promise<Server> {
+  try {
+    log("installing the custom resource definition and the operator");
+    await installDefinitions(cluster, signal);
+    await installOperator(cluster, {}, signal);
+    await makeModelClaim(cluster, modelFolder, signal);
+    const { port, server } = await openModelPort(cluster);
+    await copyFile(cluster.kubeconfig, kubeconfigFile);
+    await writeState({
+      pid: process.pid,
+      starting: false,
+      directory: cluster.directory,
+      kubectl: cluster.kubectlPath,
+      prometheusAddress: cluster.prometheusAddress,
+      modelPort: port,
+    });
+    return server;
+  } catch (cause) {
+    throw signal.aborted ? new ClusterError("START_ABORTED", "starting was given up", { cause }) : cause;
+  }
+}
+
+/** Resolves with how the cluster ended: because `signal` aborted, or unasked. */
+async function hold(cluster: Cluster, signal: AbortSignal): Promise<"asked" | "unasked"> {
+  const asked = new Promise<"asked">((resolve) => {
+    if (signal.aborted) resolve("asked");
+    signal.addEventListener("abort", () => resolve("asked"));
+  });
+  return Promise.race([asked, cluster.ended.then(() => "unasked" as const)]);
+}
+
+/** Starts a cluster and holds it until it ends or the process is told to end it. */
+async function run(ending: AbortController): Promise<"asked" | "unasked"> {
+  const { signal } = ending;
   const end = (): void => ending.abort();
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, end);
   // Until it is ready the cluster belongs to `up`; then `up` leaves.
   process.on("disconnect", end);
-  await using cluster = await startCluster({ name: "up", log, signal: ending.signal });
-  log("installing the custom resource definition and the operator");
-  await installDefinitions(cluster);
-  await installOperator(cluster);
-  await makeModelClaim(cluster, modelFolder);
-  const { port, server } = await openModelPort(cluster);
-  await mkdir(stateFolder, { recursive: true });
-  await copyFile(cluster.kubeconfig, kubeconfigFile);
-  await writeState({
-    pid: process.pid,
-    directory: cluster.directory,
-    kubectl: cluster.kubectlPath,
-    prometheusAddress: cluster.prometheusAddress,
-    modelPort: port,
-  });
+  if (!process.connected) end();
+  await using cluster = await startCluster({ name: "up", log, signal });
+  const server = await furnish(cluster, signal);
   process.off("disconnect", end);
   tell({ type: "ready" });
-  const asked = new Promise<"asked">((resolve) => {
-    if (ending.signal.aborted) resolve("asked");
-    ending.signal.addEventListener("abort", () => resolve("asked"));
-  });
-  const reason = await Promise.race([asked, cluster.ended.then(() => "ended" as const)]);
+  const reason = await hold(cluster, signal);
   server.close();
   server.closeAllConnections();
-  await removeState();
+  // The logs go with the cluster's folder.
+  if (reason === "unasked") {
+    console.error(`The cluster ended unasked. ${await describeLogEnd(join(cluster.directory, "logs"), "inside")}`);
+  }
+  return reason;
+}
+
+async function main(): Promise<number> {
+  const ending = new AbortController();
+  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(name, () => ending.abort());
+  await claimState(process.pid);
+  let reason: "asked" | "unasked" | "failed" = "failed";
+  try {
+    reason = await run(ending);
+  } finally {
+    // The note of a cluster that ended unasked stays: it tells the next `up` or `down`.
+    if (reason !== "unasked") await removeState(process.pid);
+  }
   return reason === "asked" ? 0 : 1;
 }
 

@@ -2,7 +2,7 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
-import { mkdir, readFile } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import type { AddressInfo, Server } from "node:net";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
@@ -14,6 +14,7 @@ import { InsideChannel } from "./inside-channel.ts";
 import type { InsideMessage } from "./inside-protocol.ts";
 import { clusterFolderName, removeLeftovers } from "./leftovers.ts";
 import { findLimitObstacle } from "./limit-obstacle.ts";
+import { describeLogEnd } from "./log-tail.ts";
 import { inNewNamespaces, requireNamespaces } from "./namespaces.ts";
 import { type ClusterOptions, type ResolvedOptions, resolveOptions } from "./options.ts";
 import { adminTls, type ClusterFiles, writePlan } from "./plan.ts";
@@ -22,7 +23,6 @@ import { Cluster } from "./running-cluster.ts";
 import { toolEnvironment } from "./tool.ts";
 
 const startTimeoutMs = 120_000;
-const tailLines = 15;
 
 /**
  * Starts a cluster and resolves when it can be used: nodes Ready, default service account there, Prometheus ready.
@@ -147,13 +147,15 @@ async function bringUp({ cluster, channel, news, files, resolved, sockets }: Bri
     throw new ClusterError("START_FAILED", "the cluster ended while it started");
   };
   const aborted = new Promise<never>((_resolve, reject) => {
-    signal.addEventListener("abort", () =>
+    const giveUp = (): void =>
       reject(
         resolved.signal?.aborted === true
           ? new ClusterError("START_ABORTED", "starting was given up")
           : new ClusterError("START_FAILED", `the cluster was not ready within ${startTimeoutMs / 1000} s`),
-      ),
-    );
+      );
+    // A signal that has aborted while the plan was written fires no event.
+    if (signal.aborted) giveUp();
+    signal.addEventListener("abort", giveUp);
   });
   await Promise.race([usable(), ended(), aborted]);
 }
@@ -162,8 +164,6 @@ async function bringUp({ cluster, channel, news, files, resolved, sockets }: Bri
 async function explain(failure: Error, news: StartNews, files: ClusterFiles): Promise<ClusterError> {
   if (failure instanceof ClusterError && failure.code === "START_ABORTED") return failure;
   const name = news.failedComponent ?? "inside";
-  const log = await readFile(join(files.logs, `${name}.log`), "utf8").catch(() => "");
-  const tail = log.trimEnd().split("\n").slice(-tailLines).join("\n");
-  const end = tail === "" ? `The log of ${name} is empty.` : `The end of ${name}'s log:\n${tail}`;
+  const end = await describeLogEnd(files.logs, name);
   return new ClusterError("START_FAILED", `${failure.message}\n${end}`, { cause: failure });
 }

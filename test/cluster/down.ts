@@ -1,7 +1,7 @@
-// Command line `down`: ends the cluster of `up` and removes whatever is left of clusters that did not end in order.
+// Command line `down`: ends the cluster of `up`, also one that is still starting, and removes whatever is left of clusters that did not end in order.
 
 import { setTimeout as sleep } from "node:timers/promises";
-import { findBackground, removeState } from "./background-state.ts";
+import { findBackground, findEnded, logFile, removeState } from "./background-state.ts";
 import { removeLeftovers } from "./leftovers.ts";
 import { isAlive } from "./process-alive.ts";
 
@@ -19,8 +19,11 @@ async function stop(pid: number): Promise<void> {
 }
 
 const running = await findBackground();
+const ended = await findEnded();
 if (running !== undefined) await stop(running.pid);
 const removed = await removeLeftovers();
-await removeState();
+for (const state of [running, ended]) if (state !== undefined) await removeState(state.pid);
 for (const what of removed) console.log(`removed ${what}`);
-console.log(running === undefined ? "No cluster was running." : "The cluster is down.");
+if (running !== undefined) console.log("The cluster is down.");
+else if (ended !== undefined) console.log(`The cluster had ended unasked; what it said last is in ${logFile}.`);
+else console.log("No cluster was running.");

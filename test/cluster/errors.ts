@@ -7,6 +7,7 @@ export type ClusterErrorCode =
   | "START_FAILED"
   | "START_ABORTED"
   | "NOT_RUNNING"
+  | "ALREADY_RUNNING"
   | "REQUEST_FAILED";
 
 export class ClusterError extends Error {

@@ -16,30 +16,39 @@ export interface OperatorFlags {
   readonly scrapeIntervalSeconds?: number;
 }
 
-/** Resolves when InferenceServices can be created. Throws ClusterError with kubectl's message. */
-export async function installDefinitions(cluster: Cluster): Promise<void> {
+/** Resolves when InferenceServices can be created. Throws ClusterError with kubectl's message; ToolError when `signal` aborts. */
+export async function installDefinitions(cluster: Cluster, signal?: AbortSignal): Promise<void> {
   const folder = join(checkout, "crds");
   for (const file of (await readdir(folder)).filter((name) => name.endsWith(".yaml"))) {
-    await kubectl(cluster, ["apply", "--server-side", "--filename", join(folder, file)]);
+    await kubectl(cluster, ["apply", "--server-side", "--filename", join(folder, file)], { signal });
   }
   const definition = "customresourcedefinition/inferenceservices.serving.plimsoll.dev";
-  await kubectl(cluster, ["wait", "--for=condition=Established", definition, "--timeout=30s"]);
+  await kubectl(cluster, ["wait", "--for=condition=Established", definition, "--timeout=30s"], { signal });
 }
 
-/** Resolves when the operator's pod is ready. Throws ClusterError with kubectl's message. */
-export async function installOperator(cluster: Cluster, flags: OperatorFlags = {}): Promise<void> {
+/** Resolves when the operator's pod is ready. Throws ClusterError with kubectl's message; ToolError when `signal` aborts. */
+export async function installOperator(
+  cluster: Cluster,
+  flags: OperatorFlags = {},
+  signal?: AbortSignal,
+): Promise<void> {
   const { prometheusAddress = cluster.insidePrometheusAddress, scrapeIntervalSeconds = 2 } = flags;
   const manifest = setFlags(await readFile(join(checkout, "install", "operator.yaml"), "utf8"), {
     "prometheus-address": prometheusAddress,
     "scrape-interval": String(scrapeIntervalSeconds),
   });
-  await kubectl(cluster, ["apply", "--server-side", "--filename", "-"], manifest);
+  await kubectl(cluster, ["apply", "--server-side", "--filename", "-"], { input: manifest, signal });
   const deployment = ["deployment/plimsoll-operator", "--namespace=plimsoll-system"];
-  await kubectl(cluster, ["rollout", "status", ...deployment, "--timeout=60s"]);
+  await kubectl(cluster, ["rollout", "status", ...deployment, "--timeout=60s"], { signal });
 }
 
-async function kubectl(cluster: Cluster, args: readonly string[], input = ""): Promise<void> {
-  const { exitCode, stdout, stderr } = await cluster.kubectl(args, input);
+interface KubectlOptions {
+  readonly input?: string;
+  readonly signal: AbortSignal | undefined;
+}
+
+async function kubectl(cluster: Cluster, args: readonly string[], options: KubectlOptions): Promise<void> {
+  const { exitCode, stdout, stderr } = await cluster.kubectl(args, options.input, options.signal);
   if (exitCode === 0) return;
   throw new ClusterError("REQUEST_FAILED", `kubectl ${args.join(" ")} failed: ${stderr.trim() || stdout.trim()}`);
 }

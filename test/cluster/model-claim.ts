@@ -9,7 +9,7 @@ const name = "models";
 const sample = join(import.meta.dirname, "../../server-image/testdata/add-sub.onnx");
 
 /** Makes the claim in namespace `default` and puts the model of examples/add-sub.yaml into `folder`. */
-export async function makeModelClaim(cluster: Cluster, folder: string): Promise<void> {
+export async function makeModelClaim(cluster: Cluster, folder: string, signal?: AbortSignal): Promise<void> {
   await mkdir(folder, { recursive: true });
   await copyFile(sample, join(folder, basename(sample)));
   const capacity = { storage: "1Gi" };
@@ -27,6 +27,6 @@ export async function makeModelClaim(cluster: Cluster, folder: string): Promise<
     spec: { ...shared, resources: { requests: capacity } },
   };
   const list = JSON.stringify({ apiVersion: "v1", kind: "List", items: [volume, claim] });
-  const { exitCode, stderr } = await cluster.kubectl(["apply", "--filename", "-"], list);
+  const { exitCode, stderr } = await cluster.kubectl(["apply", "--filename", "-"], list, signal);
   if (exitCode !== 0) throw new ClusterError("REQUEST_FAILED", `the claim ${name} cannot be made: ${stderr.trim()}`);
 }

@@ -2,6 +2,7 @@
 
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { pipeline } from "node:stream";
 import type { Cluster, Gate } from "./running-cluster.ts";
 
 const servicePort = 80;
@@ -31,7 +32,8 @@ function passOn(incoming: IncomingMessage, response: ServerResponse, gate: Gate,
     },
     (answer) => {
       response.writeHead(answer.statusCode ?? 502, answer.headers);
-      answer.pipe(response);
+      // An answer that breaks off breaks the response too, where a pipe would leave the client waiting.
+      pipeline(answer, response, () => {});
     },
   );
   upstream.on("error", (error) => refuse(response, 502, `the service does not answer: ${error.message}`));
@@ -55,7 +57,13 @@ export async function openModelPort(
     }
     // One gate per request: a Service that is made anew has another address.
     const gate = await cluster.forwardService({ ...target, port: servicePort });
-    response.on("close", () => void gate.close());
+    // Closing fails only when the cluster has ended, and its gates with it.
+    const close = (): void => void gate.close().catch(() => {});
+    if (response.destroyed) {
+      close();
+      return;
+    }
+    response.on("close", close);
     passOn(incoming, response, gate, target.rest);
   };
   const server = createServer((incoming, response) => {

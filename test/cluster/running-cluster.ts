@@ -128,9 +128,10 @@ export class Cluster implements AsyncDisposable {
     return child;
   }
 
-  /** Runs kubectl against the cluster. `input` is its standard input. */
-  kubectl(args: readonly string[], input = ""): Promise<ToolResult> {
-    return tryTool(this.kubectlPath, args, { input, environment: { ...process.env, KUBECONFIG: this.kubeconfig } });
+  /** Runs kubectl against the cluster. `input` is its standard input. Throws `ToolError` when `signal` aborts. */
+  kubectl(args: readonly string[], input = "", signal?: AbortSignal): Promise<ToolResult> {
+    const environment = { ...process.env, KUBECONFIG: this.kubeconfig };
+    return tryTool(this.kubectlPath, args, { input, environment, ...(signal === undefined ? {} : { signal }) });
   }
 
   /** Stops one component as a crash would: SIGTERM, a second later SIGKILL. */

@@ -45,6 +45,10 @@ const cases: Record<string, Case> = {
     slices: [slice([{ addresses: ["10.244.0.2"] }])],
     table: { "10.96.1.1:80": ["10.244.0.2:8080"] },
   },
+  "a slice may have null for its endpoints, beside one that has some": {
+    slices: [slice([ready("10.244.0.2")]), slice(null as unknown as Endpoint[])],
+    table: { "10.96.1.1:80": ["10.244.0.2:8080"] },
+  },
   "an endpoint that is not ready is left out": {
     slices: [slice([ready("10.244.0.2"), notReady("10.244.0.3")])],
     table: { "10.96.1.1:80": ["10.244.0.2:8080"] },

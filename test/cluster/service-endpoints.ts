@@ -34,6 +34,11 @@ function isServingWhileTerminating({ endpoint: { conditions } }: Candidate): boo
   return conditions?.terminating === true && (conditions.serving ?? false);
 }
 
+/** The API server writes an empty list as null, whatever its schema says. */
+function endpointsOf({ endpoints }: { readonly endpoints: readonly Endpoint[] | null }): readonly Endpoint[] {
+  return endpoints ?? [];
+}
+
 /** Ready endpoints; with none left, those that end but still serve, as kube-proxy does. */
 function addressesBehind(port: ServicePort, slices: readonly EndpointSlice[]): Address[] {
   const candidates = slices
@@ -41,7 +46,7 @@ function addressesBehind(port: ServicePort, slices: readonly EndpointSlice[]): A
     .flatMap((slice) =>
       (slice.ports ?? [])
         .filter((candidate) => isTcp(candidate) && (candidate.name ?? "") === (port.name ?? ""))
-        .flatMap((candidate) => slice.endpoints.map((endpoint) => ({ endpoint, port: candidate }))),
+        .flatMap((candidate) => endpointsOf(slice).map((endpoint) => ({ endpoint, port: candidate }))),
     );
   const ready = candidates.filter(isReady);
   const chosen = ready.length > 0 ? ready : candidates.filter(isServingWhileTerminating);

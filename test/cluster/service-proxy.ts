@@ -17,6 +17,8 @@ const endpointSlices: ResourceType<EndpointSlice> = {
   namespaced: true,
 };
 
+type WatchClient = Pick<KubeClient, "list" | "watch">;
+
 /** Holds one listener per served address. */
 class ServiceProxy {
   readonly #listeners = new Map<string, ServiceListener>();
@@ -51,7 +53,7 @@ class ServiceProxy {
 }
 
 /** Follows Services and EndpointSlices until `signal` aborts. Resolves when those that exist are served. */
-export async function runServiceProxy(client: KubeClient, logger: Logger, signal: AbortSignal): Promise<void> {
+export async function runServiceProxy(client: WatchClient, logger: Logger, signal: AbortSignal): Promise<void> {
   const onListenerError = (error: unknown) => logger.error({ err: error }, "service proxy failed to follow a change");
   const serviceStore = new Store<Service>({ onListenerError });
   const sliceStore = new Store<EndpointSlice>({ onListenerError });
@@ -66,10 +68,13 @@ export async function runServiceProxy(client: KubeClient, logger: Logger, signal
   const updateSoon = (): void => {
     if (waiting) return;
     waiting = true;
-    void nextTurn().then(() => {
-      waiting = false;
-      update();
-    });
+    nextTurn()
+      .then(() => {
+        waiting = false;
+        update();
+      })
+      // One object that cannot be understood must not end the cluster; the addresses stay as they were.
+      .catch(onListenerError);
   };
   for (const reflector of reflectors) void reflector.run(signal);
   await Promise.all(reflectors.map((reflector) => reflector.synced));

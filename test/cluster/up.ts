@@ -1,19 +1,25 @@
 // Command line `up`: brings a cluster up in the background, and says how to use it.
 
 import { spawn } from "node:child_process";
-import { closeSync, mkdirSync, openSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, writeFileSync } from "node:fs";
+import { copyFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { BackgroundMessage } from "./background.ts";
 import {
-  type BackgroundState,
   findBackground,
+  findEnded,
   kubeconfigFile,
   logFile,
   modelFolder,
+  previousLogFile,
+  type RunningState,
   stateFolder,
 } from "./background-state.ts";
 
-function instructions(state: BackgroundState): string {
+const pollMs = 100;
+
+function instructions(state: RunningState): string {
   const model = `http://127.0.0.1:${state.modelPort}/default/add-sub-predictor/v2/models/add-sub`;
   const vector = '"shape":[1,16],"datatype":"INT32","data":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16]';
   const request = `{"inputs":[{"name":"INPUT0",${vector}},{"name":"INPUT1",${vector}}]}`;
@@ -39,7 +45,9 @@ Stop it:            make down
 /** Starts the process that holds the cluster, and resolves with whether it became ready. */
 function startBackground(): Promise<boolean> {
   mkdirSync(stateFolder, { recursive: true });
-  const log = openSync(logFile, "w");
+  // Appending, so that another `up` which comes in the same moment writes beside this one and not over it.
+  writeFileSync(logFile, "");
+  const log = openSync(logFile, "a");
   const child = spawn(process.execPath, [join(import.meta.dirname, "background.ts")], {
     stdio: ["ignore", log, log, "ipc"],
     detached: true,
@@ -60,11 +68,27 @@ function startBackground(): Promise<boolean> {
   });
 }
 
-const running = await findBackground();
+/** Resolves with the cluster of another `up` once that is ready, or with `undefined` when there is none or it gave up. */
+async function findReady(): Promise<RunningState | undefined> {
+  let state = await findBackground();
+  if (state?.starting === true) console.log(`A cluster is starting already (process ${state.pid}); waiting for it.`);
+  while (state?.starting === true) {
+    await sleep(pollMs);
+    state = await findBackground();
+  }
+  return state;
+}
+
+const ended = await findEnded();
+if (ended !== undefined) {
+  await copyFile(logFile, previousLogFile);
+  console.log(`The cluster before ended unasked; what it said last is in ${previousLogFile}.`);
+}
+const running = await findReady();
 if (running !== undefined) console.log("A cluster is running already.");
 const ready = running !== undefined || (await startBackground());
 const state = await findBackground();
-if (ready && state !== undefined) {
+if (ready && state?.starting === false) {
   console.log(instructions(state));
 } else {
   console.error(`The cluster did not come up; everything that was said is in ${logFile}.`);

@@ -81,6 +81,16 @@ describe("container log", () => {
     expect(await limited).toBe("12345\n67");
   });
 
+  test("a follower that leaves before it has been given the lines so far hears of no later one", async () => {
+    const log = newLog();
+    const reader = log.read({ follow: true, tailLines: 0 }).getReader();
+    await reader.cancel();
+    // Reading comes after the snapshot of the one that has left.
+    await read(log);
+    expect(() => log.append("stdout", "later\n")).not.toThrow();
+    await log.close();
+  });
+
   test("a follower misses and repeats nothing, whenever it comes", async () => {
     await fc.assert(
       fc.asyncProperty(fc.integer({ min: 0, max: 20 }), fc.integer({ min: 0, max: 3 }), async (joinAt, turns) => {

@@ -115,6 +115,7 @@ export class ContainerLog {
   read(options: LogReadOptions = {}): ReadableStream<string> {
     const selector = new LineSelector(options);
     let follower: Follower = () => {};
+    let cancelled = false;
     return new ReadableStream<string>({
       start: async (controller) => {
         follower = (line) => {
@@ -126,12 +127,15 @@ export class ContainerLog {
           }
         };
         const subscribed = await this.#snapshot(options.follow === true ? follower : undefined, (lines) => {
+          if (cancelled) return false;
           const text = selector.start(lines);
           if (text !== "") controller.enqueue(text);
+          return true;
         });
-        if (!subscribed) controller.close();
+        if (!subscribed && !cancelled) controller.close();
       },
       cancel: () => {
+        cancelled = true;
         this.#followers.delete(follower);
       },
     });
@@ -139,14 +143,15 @@ export class ContainerLog {
 
   /**
    * Passes all lines so far to `use` and subscribes the follower between two writes, so that it misses and repeats nothing.
+   * @param use returns whether the reader still wants lines
    * @returns whether the follower was subscribed
    */
-  async #snapshot(follower: Follower | undefined, use: (lines: string[]) => void): Promise<boolean> {
+  async #snapshot(follower: Follower | undefined, use: (lines: string[]) => boolean): Promise<boolean> {
     let subscribed = false;
     const step = this.#writing.then(async () => {
       const texts = await Promise.all([readIfThere(`${this.#path}.1`), readIfThere(this.#path)]);
-      use([...texts.join("").split("\n").slice(0, -1), ...this.#pending]);
-      if (follower === undefined || this.#closed) return;
+      const wanted = use([...texts.join("").split("\n").slice(0, -1), ...this.#pending]);
+      if (!wanted || follower === undefined || this.#closed) return;
       this.#followers.add(follower);
       subscribed = true;
     });

@@ -1,7 +1,7 @@
 // Tests of control group mounts and limits.
 
 import { describe, expect, test } from "vitest";
-import { findControllers, limitFiles } from "./control-group-files.ts";
+import { findControllers, limitFiles, parentFiles } from "./control-group-files.ts";
 
 const versionOne = `
 25 30 0:24 / /sys/fs/cgroup/cpu,cpuacct rw,relatime shared:9 - cgroup cgroup rw,cpu,cpuacct
@@ -65,5 +65,17 @@ describe("limitFiles", () => {
 
   test("the smallest quota is the kernel's", () => {
     expect(limitFiles(2, ["cpu"], { limits: { cpu: "1m" } })).toEqual([["cpu.max", "1000 100000"]]);
+  });
+});
+
+describe("parentFiles", () => {
+  test.each<[string, { args: Parameters<typeof parentFiles>; files: [string, string][] }]>([
+    ["v1: 1024 shares for each CPU", { args: [1, ["cpu"], 16], files: [["cpu.shares", "16384"]] }],
+    ["v1: no more shares than the kernel takes", { args: [1, ["cpu"], 384], files: [["cpu.shares", "262144"]] }],
+    ["v2: the default weight for each CPU", { args: [2, ["cpu", "memory"], 16], files: [["cpu.weight", "1600"]] }],
+    ["v2: no more weight than the kernel takes", { args: [2, ["cpu"], 384], files: [["cpu.weight", "10000"]] }],
+    ["nothing where the CPU controller lies elsewhere", { args: [1, ["memory"], 16], files: [] }],
+  ])("%s", (_sentence, { args, files }) => {
+    expect(parentFiles(...args)).toEqual(files);
   });
 });

@@ -38,6 +38,8 @@ export function findControllers(mountInfo: string): Controllers[] {
 /** The period of the CPU quota, as a kubelet sets it: 20 ms of each 100 ms for a limit of 200m. */
 const cpuPeriodMicroseconds = 100_000;
 const minCpuQuotaMicroseconds = 1000;
+const maxShares = 262_144;
+const maxWeight = 10_000;
 
 /** File names with their content, in the order in which they must be written. */
 export function limitFiles(
@@ -48,7 +50,7 @@ export function limitFiles(
   const { limits = {}, requests = {} } = resources;
   const files: [string, string][] = [];
   if (names.includes("cpu") && requests["cpu"] !== undefined) {
-    const shares = Math.min(262_144, Math.max(2, Math.floor(parseQuantity(requests["cpu"]) * 1024)));
+    const shares = Math.min(maxShares, Math.max(2, Math.floor(parseQuantity(requests["cpu"]) * 1024)));
     files.push(version === 1 ? ["cpu.shares", `${shares}`] : ["cpu.weight", `${sharesToWeight(shares)}`]);
   }
   if (names.includes("cpu") && limits["cpu"] !== undefined) {
@@ -61,6 +63,19 @@ export function limitFiles(
     files.push([version === 1 ? "memory.limit_in_bytes" : "memory.max", `${bytes}`]);
   }
   return files;
+}
+
+const defaultShares = 1024;
+const defaultWeight = 100;
+
+/**
+ * Files of the group that holds all pods: the default for each CPU of the machine, as a kubelet gives it,
+ * so that other groups of a busy machine do not starve all pods together.
+ */
+export function parentFiles(version: 1 | 2, names: readonly ControllerName[], cpus: number): [string, string][] {
+  if (!names.includes("cpu")) return [];
+  if (version === 1) return [["cpu.shares", `${Math.min(maxShares, cpus * defaultShares)}`]];
+  return [["cpu.weight", `${Math.min(maxWeight, cpus * defaultWeight)}`]];
 }
 
 /** Shares go from 2 to 262144, weights from 1 to 10000: the linear mapping that kubelets used until 1.35. */

@@ -1,10 +1,11 @@
 // CPU and memory limits of containers, through cgroup v1 or v2, whichever the machine has mounted for the controller.
 
 import { mkdir, readdir, readFile, rmdir, writeFile } from "node:fs/promises";
+import { cpus } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ResourceRequirements } from "kubernetes-types/core/v1.js";
-import { type Controllers, findControllers, limitFiles } from "./control-group-files.ts";
+import { type Controllers, findControllers, limitFiles, parentFiles } from "./control-group-files.ts";
 
 /** The group of one container. A process joins it by writing 0 to each of `processFiles`. */
 export interface ControlGroup {
@@ -82,6 +83,8 @@ async function makeParent(mounted: Controllers, parent: string): Promise<Control
   if (mounted.version === 2) await writeFile(join(mounted.folder, "cgroup.subtree_control"), enable);
   await mkdir(folder, { recursive: true });
   if (mounted.version === 2) await writeFile(join(folder, "cgroup.subtree_control"), enable);
+  for (const [file, value] of parentFiles(mounted.version, mounted.names, cpus().length))
+    await writeFile(join(folder, file), value);
   return { ...mounted, folder };
 }
 
