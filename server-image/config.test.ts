@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 
 import { type Config, parseConfig } from "./config.ts";
 
-const MACHINE = { usableThreads: 4, defaultModelDirectory: "/tmp/somewhere" };
+const MACHINE = { usableThreads: 4 };
 const REQUIRED = ["--model-name", "demo", "--storage-uri", "./model.onnx"];
 
 function parse(...argv: string[]): Config {
@@ -38,7 +38,7 @@ test("defaults", () => {
     maxBodyBytes: 67_108_864,
     drainDelaySeconds: 5,
     gracePeriodSeconds: 30,
-    modelDirectory: "/tmp/somewhere",
+    modelDirectory: undefined,
     pvcRoot: "/mnt/pvc",
     downloadTimeoutSeconds: 600,
     maxModelBytes: 10_737_418_240,
@@ -74,6 +74,11 @@ describe("refused with exit code 1", () => {
     ["a port too high", [...REQUIRED, "--http-port", "65536"], /'65536' is invalid. Give a number from 0 to 65535/],
     ["no workers", [...REQUIRED, "--workers", "0"], /'0' is invalid. Give a number from 1 to 256/],
     ["a negative queue", [...REQUIRED, "--max-queue-length=-1"], /'-1' is invalid. Give a number from 0/],
+    [
+      "a body beyond the longest string",
+      [...REQUIRED, "--max-body-bytes", "524288001"],
+      /'524288001' is invalid. Give a number from 1 to 524288000/,
+    ],
     ["half a worker", [...REQUIRED, "--workers", "1.5"], /'1.5' is invalid/],
     ["an unknown level", [...REQUIRED, "--log-level", "loud"], /Allowed choices are debug, info, warn, error/],
     ["an unknown flag", [...REQUIRED, "--wrokers", "2"], /unknown option '--wrokers'[^]*--workers/],

@@ -18,7 +18,8 @@ export interface Config {
   readonly maxBodyBytes: number;
   readonly drainDelaySeconds: number;
   readonly gracePeriodSeconds: number;
-  readonly modelDirectory: string;
+  /** Undefined: a temporary folder, made when there is a download. */
+  readonly modelDirectory: string | undefined;
   readonly pvcRoot: string;
   readonly downloadTimeoutSeconds: number;
   readonly maxModelBytes: number;
@@ -30,12 +31,13 @@ export interface Config {
 export interface Machine {
   /** Whole CPUs that this process may use, at least 1. */
   readonly usableThreads: number;
-  /** For downloads where no folder is given. */
-  readonly defaultModelDirectory: string;
 }
 
 const MEBIBYTE = 1024 ** 2;
 const GIBIBYTE = 1024 ** 3;
+
+/** The text of a body must fit in one string of V8, which ends a little below 512 MiB. */
+const LARGEST_BODY_BYTES = 500 * MEBIBYTE;
 
 /**
  * @param argv the arguments after the program's name
@@ -44,16 +46,22 @@ const GIBIBYTE = 1024 ** 3;
  * Throws commander's CommanderError, whose `exitCode` is 0 for `--help` and 1 for wrong arguments, after printing.
  */
 export function parseConfig(argv: readonly string[], machine: Machine, print: (text: string) => void): Config {
-  const command = makeCommand(machine)
+  const command = makeCommand()
     .exitOverride()
     .configureOutput({ writeOut: print, writeErr: print })
     .parse([...argv], { from: "user" });
-  const options = command.opts<Omit<Config, "threadsPerWorker"> & { threadsPerWorker?: number }>();
+  const options = command.opts<GivenOptions>();
   const { threadsPerWorker = Math.max(1, Math.floor(machine.usableThreads / options.workers)) } = options;
-  return { ...options, threadsPerWorker };
+  return { ...options, threadsPerWorker, modelDirectory: options.modelDirectory };
 }
 
-function makeCommand(machine: Machine): Command {
+/** Those without a default are absent where they are not given. */
+type GivenOptions = Omit<Config, "threadsPerWorker" | "modelDirectory"> & {
+  readonly threadsPerWorker?: number;
+  readonly modelDirectory?: string;
+};
+
+function makeCommand(): Command {
   const command = new Command("plimsoll-server")
     .description("Serves one ONNX model over the Open Inference Protocol (HTTP and JSON).")
     .addOption(text("--model-name <name>", "name of the model in request paths").makeOptionMandatory())
@@ -79,7 +87,7 @@ function makeCommand(machine: Machine): Command {
       }),
     );
   addRequestOptions(command);
-  addStorageOptions(command, machine);
+  addStorageOptions(command);
   return command.addOption(new Option("--log-level <level>", "least level logged").choices(LOG_LEVELS).default("info"));
 }
 
@@ -95,7 +103,11 @@ function addRequestOptions(command: Command): void {
     .addOption(seconds("--request-timeout-seconds <seconds>", "longest wait for a turn; then 503", 30))
     .addOption(seconds("--run-timeout-seconds <seconds>", "longest run; then the process ends", 300))
     .addOption(
-      integer("--max-body-bytes <bytes>", "largest request body", { standard: 64 * MEBIBYTE, min: 1, max: GIBIBYTE }),
+      integer("--max-body-bytes <bytes>", "largest request body", {
+        standard: 64 * MEBIBYTE,
+        min: 1,
+        max: LARGEST_BODY_BYTES,
+      }),
     )
     .addOption(seconds("--drain-delay-seconds <seconds>", "after SIGTERM, still take new connections so long", 5))
     .addOption(seconds("--grace-period-seconds <seconds>", "after SIGTERM, end within this time, finished or not", 30))
@@ -107,9 +119,9 @@ function addRequestOptions(command: Command): void {
     );
 }
 
-function addStorageOptions(command: Command, machine: Machine): void {
+function addStorageOptions(command: Command): void {
   command
-    .addOption(text("--model-directory <folder>", "where downloads go").default(machine.defaultModelDirectory))
+    .addOption(text("--model-directory <folder>", "where downloads go (default: a new temporary folder)"))
     .addOption(text("--pvc-root <folder>", "where claims are mounted, each under its name").default("/mnt/pvc"))
     .addOption(seconds("--download-timeout-seconds <seconds>", "longest download, attempts included", 600))
     .addOption(

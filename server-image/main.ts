@@ -1,8 +1,7 @@
 #!/usr/bin/env node
 // The program: command line, signals, termination log and exit codes; nothing else touches the process.
 
-import { availableParallelism, tmpdir } from "node:os";
-import path from "node:path";
+import { availableParallelism } from "node:os";
 
 import { CommanderError } from "commander";
 
@@ -22,12 +21,8 @@ const EXIT_LOAD = 2;
 const GRACE_MARGIN_MS = 1000;
 
 function readConfig(usable: number): Config {
-  const machine = {
-    usableThreads: usable,
-    defaultModelDirectory: path.join(tmpdir(), `plimsoll-${process.pid}`),
-  };
   try {
-    return parseConfig(process.argv.slice(2), machine, (text) => process.stderr.write(text));
+    return parseConfig(process.argv.slice(2), { usableThreads: usable }, (text) => process.stderr.write(text));
   } catch (error) {
     if (error instanceof CommanderError) {
       process.exit(error.exitCode);

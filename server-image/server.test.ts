@@ -1,13 +1,14 @@
 // The server's life in one process: what it says before, while and after the model is loaded.
 
+import { once } from "node:events";
 import { createReadStream } from "node:fs";
-import { mkdtemp, readdir, rm } from "node:fs/promises";
-import { createServer } from "node:http";
+import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
+import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 
-import { describe, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
 import { ocrModel, startTestServer, testModel } from "./test-server.ts";
 
@@ -49,6 +50,68 @@ test("alive and not ready until the model is there, then ready with the phases m
   expect(await readdir(folder)).toEqual([]);
   storage.close();
   await rm(folder, { recursive: true });
+});
+
+describe("without a folder for downloads", () => {
+  let temporary: string;
+
+  beforeEach(async () => {
+    temporary = await mkdtemp(path.join(tmpdir(), "plimsoll-server-test-"));
+    vi.stubEnv("TMPDIR", temporary);
+  });
+
+  afterEach(async () => {
+    vi.unstubAllEnvs();
+    await rm(temporary, { recursive: true });
+  });
+
+  async function storageOf(model: string): Promise<{ storage: Server; uri: string }> {
+    const storage = createServer((_request, response) => {
+      createReadStream(model).pipe(response);
+    }).listen(0, "127.0.0.1");
+    await once(storage, "listening");
+    return { storage, uri: `http://127.0.0.1:${(storage.address() as AddressInfo).port}/m.onnx` };
+  }
+
+  test("a new one is made that only its owner may enter, and removed at the end", async () => {
+    const { storage, uri } = await storageOf(testModel("scalar"));
+    const server = await startTestServer(uri, { modelDirectory: undefined });
+    await server.loaded;
+    const [folder = "none"] = await readdir(temporary);
+    expect(folder).toMatch(/^plimsoll-\w{6}$/);
+    expect((await stat(path.join(temporary, folder))).mode & 0o777).toBe(0o700);
+    expect(await readdir(path.join(temporary, folder))).toEqual(["model.onnx"]);
+    await server.stop();
+    expect(await readdir(temporary)).toEqual([]);
+    storage.close();
+  });
+
+  test("it is removed when the download is no model", async () => {
+    const { storage, uri } = await storageOf(import.meta.filename);
+    const server = await startTestServer(uri, { modelDirectory: undefined });
+    await expect(server.loaded).rejects.toMatchObject({ code: "MODEL_INVALID" });
+    await server.stop();
+    expect(await readdir(temporary)).toEqual([]);
+    storage.close();
+  });
+
+  test("it is removed when the download fails", async () => {
+    const storage = createServer((_request, response) => response.writeHead(404).end()).listen(0, "127.0.0.1");
+    await once(storage, "listening");
+    const uri = `http://127.0.0.1:${(storage.address() as AddressInfo).port}/m.onnx`;
+    const server = await startTestServer(uri, { modelDirectory: undefined });
+    await expect(server.loaded).rejects.toMatchObject({ phase: "download" });
+    expect(await readdir(temporary)).toEqual([]);
+    await server.stop();
+    storage.close();
+  });
+
+  test("none is made for a local model", async () => {
+    const server = await startTestServer(testModel("scalar"), { modelDirectory: undefined });
+    await server.loaded;
+    expect(await readdir(temporary)).toEqual([]);
+    await server.stop();
+  });
 });
 
 test("a local model is not deleted", async () => {

@@ -15,10 +15,7 @@ export interface InputHead {
 /** The model's own description of one input that a request names. Throws `INVALID_ARGUMENT`. */
 export function checkInput(metadata: ModelMetadata, input: InputHead): TensorSpec {
   const what = `input ${JSON.stringify(input.name)}`;
-  const spec = metadata.inputs.find(({ name }) => name === input.name);
-  if (spec === undefined) {
-    throw invalidArgument(`${what}: the model has no such input; it takes ${showNames(metadata.inputs)}`);
-  }
+  const spec = findInput(metadata, input.name);
   if (input.datatype !== spec.datatype) {
     throw invalidArgument(`${what}: datatype is ${JSON.stringify(input.datatype)}; the model takes ${spec.datatype}`);
   }
@@ -31,9 +28,13 @@ export function checkInput(metadata: ModelMetadata, input: InputHead): TensorSpe
   return spec;
 }
 
-/** Throws `INVALID_ARGUMENT` when an input of the model is given twice or not at all. */
+/** Throws `INVALID_ARGUMENT` unless each input of the model is given once and nothing else. */
 export function checkInputSet(metadata: ModelMetadata, names: readonly string[]): void {
+  refuseTooMany(names, metadata.inputs, "input");
   refuseDuplicates(names, "input");
+  for (const name of names) {
+    findInput(metadata, name);
+  }
   const missing = metadata.inputs.filter(({ name }) => !names.includes(name));
   if (missing.length > 0) {
     throw invalidArgument(`missing ${showNames(missing)}; the model takes ${showNames(metadata.inputs)}`);
@@ -42,6 +43,7 @@ export function checkInputSet(metadata: ModelMetadata, names: readonly string[])
 
 /** The outputs to compute: those asked for, all when none is named. Throws `INVALID_ARGUMENT`. */
 export function selectOutputs(metadata: ModelMetadata, asked: readonly string[]): string[] {
+  refuseTooMany(asked, metadata.outputs, "output");
   refuseDuplicates(asked, "output");
   const unknown = asked.find((wanted) => metadata.outputs.every(({ name }) => name !== wanted));
   if (unknown !== undefined) {
@@ -52,10 +54,31 @@ export function selectOutputs(metadata: ModelMetadata, asked: readonly string[])
   return asked.length > 0 ? [...asked] : metadata.outputs.map(({ name }) => name);
 }
 
+function findInput(metadata: ModelMetadata, name: string): TensorSpec {
+  const spec = metadata.inputs.find((input) => input.name === name);
+  if (spec === undefined) {
+    const takes = showNames(metadata.inputs);
+    throw invalidArgument(`input ${JSON.stringify(name)}: the model has no such input; it takes ${takes}`);
+  }
+  return spec;
+}
+
+/** First of all, so that no other check looks at a list as long as a client likes. */
+function refuseTooMany(names: readonly string[], specs: readonly TensorSpec[], kind: string): void {
+  if (names.length > specs.length) {
+    throw invalidArgument(
+      `"${kind}s" has ${names.length} elements; the model has ${specs.length} ${kind}(s): ${showNames(specs)}`,
+    );
+  }
+}
+
 function refuseDuplicates(names: readonly string[], kind: string): void {
-  const duplicate = names.find((name, index) => names.indexOf(name) !== index);
-  if (duplicate !== undefined) {
-    throw invalidArgument(`${kind} ${JSON.stringify(duplicate)} already exists in request`);
+  const seen = new Set<string>();
+  for (const name of names) {
+    if (seen.has(name)) {
+      throw invalidArgument(`${kind} ${JSON.stringify(name)} already exists in request`);
+    }
+    seen.add(name);
   }
 }
 

@@ -112,8 +112,8 @@ export class Model {
   /** Waits for what runs, then ends the workers and deletes what was downloaded. */
   async stop(): Promise<void> {
     await this.#pool?.stop();
-    if (this.#file?.temporary === true) {
-      await rm(this.#file.path, { force: true });
+    if (this.#file?.temporaryPath !== undefined) {
+      await rm(this.#file.temporaryPath, { recursive: true, force: true });
     }
   }
 

@@ -99,6 +99,17 @@ describe("faults of a worker", () => {
     expect(lines.map(({ message }) => message)).toContain("a model worker ended unexpectedly; replacing it");
   });
 
+  test("inputs that cannot be handed over fail that run only", async () => {
+    const pool = makePool({ script: FAULTY });
+    await pool.start();
+    const data = Float32Array.of(1);
+    const input = (name: string) => ({ name, datatype: "FP32", shape: [1], data }) as const;
+    const twice = { inputs: [input("a"), input("b")], outputNames: ["y"] };
+    await expect(pool.run(twice)).rejects.toThrow(/duplicate/i);
+    expect(pool.idleCount).toBe(1);
+    await expect(pool.run(wish("anything"))).resolves.toBeDefined();
+  });
+
   test("dying while loading is a load error", async () => {
     const start = makePool({ script: FAULTY, modelPath: "dies while loading" }).start();
     await expect(start).rejects.toThrow(LoadError);

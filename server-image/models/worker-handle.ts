@@ -63,15 +63,16 @@ export class WorkerHandle {
     return this.#alive;
   }
 
-  /** Needs a loaded, idle worker. Rejects with an InferenceError `INTERNAL` when the model or the thread fails. */
+  /** Needs a loaded, idle worker, else throws; so does memory that cannot be moved. Rejects with an InferenceError `INTERNAL` when the model or the thread fails. */
   run(request: RunRequest): Promise<RunResult> {
     if (this.#run !== undefined) {
       throw new Error("a worker takes one run at a time");
     }
-    this.#run = Promise.withResolvers();
     const message: RunMessage = { inputs: request.inputs.map(toRuntimeTensor), outputNames: request.outputNames };
     const buffers = request.inputs.flatMap(({ data }) => (Array.isArray(data) ? [] : [data.buffer]));
+    // Throws for memory that cannot be moved, and then no answer will come: nothing is running.
     this.#worker.postMessage(message, buffers);
+    this.#run = Promise.withResolvers();
     return this.#run.promise;
   }
 

@@ -68,7 +68,7 @@ describe("found", () => {
     ["a local folder", "ROOT/secret", "secret/model.onnx", "1"],
     ["a file address", "file://ROOT/secret/model.onnx", "secret/model.onnx", "1"],
   ])("%s", async (_name, storageUri, file, version) => {
-    expect(await fetchFrom(storageUri)).toEqual({ path: path.join(root, file), version, temporary: false });
+    expect(await fetchFrom(storageUri)).toEqual({ path: path.join(root, file), version });
   });
 
   test("a relative local path", async () => {

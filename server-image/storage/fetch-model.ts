@@ -1,5 +1,9 @@
 // Gets the model's file to a local path, by the scheme of its storage URI.
 
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+
 import { LoadError } from "../load-error.ts";
 import type { Log } from "../log.ts";
 import { type DownloadLimits, download } from "./http.ts";
@@ -8,8 +12,8 @@ import { type FetchedModel, locateModel } from "./model-file.ts";
 import { resolveClaimPath } from "./persistent-volume.ts";
 
 export interface FetchOptions {
-  /** Where downloads go; made if it does not exist. */
-  readonly modelDirectory: string;
+  /** Where downloads go; made if it does not exist. Undefined: a temporary folder, made for the download. */
+  readonly modelDirectory: string | undefined;
   /** The folder in which claims are mounted, each under its own name. */
   readonly pvcRoot: string;
   readonly limits: DownloadLimits;
@@ -28,7 +32,7 @@ export async function fetchModel(storageUri: string, options: FetchOptions): Pro
   switch (scheme) {
     case "http":
     case "https":
-      return { path: await download(storageUri, options), version: "1", temporary: true };
+      return fetchRemote(storageUri, options);
     case "pvc": {
       const { root, target } = await resolveClaimPath(storageUri, options.pvcRoot);
       return locateModel(target, root);
@@ -44,5 +48,31 @@ export async function fetchModel(storageUri: string, options: FetchOptions): Pro
         "INVALID_STORAGE_URI",
         `storage URI scheme ${JSON.stringify(scheme)} is not supported; give ${STORAGE_FORMS}`,
       );
+  }
+}
+
+async function fetchRemote(storageUri: string, options: FetchOptions): Promise<FetchedModel> {
+  const { modelDirectory } = options;
+  if (modelDirectory !== undefined) {
+    const file = await download(storageUri, { ...options, modelDirectory });
+    return { path: file, version: "1", temporaryPath: file };
+  }
+  const folder = await makeTemporaryFolder();
+  try {
+    const file = await download(storageUri, { ...options, modelDirectory: folder });
+    return { path: file, version: "1", temporaryPath: folder };
+  } catch (error) {
+    await rm(folder, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+/** Its name cannot be foreseen, and nobody else may write into it: what lies there is what was downloaded. */
+async function makeTemporaryFolder(): Promise<string> {
+  try {
+    return await mkdtemp(path.join(tmpdir(), "plimsoll-"));
+  } catch (cause) {
+    const message = `no temporary folder can be made in ${tmpdir()} (give --model-directory): ${String(cause)}`;
+    throw new LoadError("download", "STORAGE_UNAVAILABLE", message, { cause });
   }
 }

@@ -13,8 +13,8 @@ export interface FetchedModel {
   readonly path: string;
   /** From a version folder of the storage, else "1". */
   readonly version: string;
-  /** Made by the fetch, so to be deleted by whoever is done with it. */
-  readonly temporary: boolean;
+  /** The file or folder that the fetch made, to be deleted by whoever is done with it. */
+  readonly temporaryPath?: string;
 }
 
 const MODEL_FILE = "model.onnx";
@@ -28,20 +28,20 @@ const VERSION_FOLDER = /^[1-9]\d*$/;
  */
 export async function locateModel(target: string, root?: string): Promise<FetchedModel> {
   if (!(await isFolder(target))) {
-    return { path: target, version: "1", temporary: false };
+    return { path: target, version: "1" };
   }
   const names = await list(target);
   const versions = names.filter((name) => VERSION_FOLDER.test(name)).toSorted((a, b) => Number(b) - Number(a));
   const [latest] = versions;
   const found = modelIn(target, names);
   if (found !== undefined) {
-    return { path: await checked(found, root), version: "1", temporary: false };
+    return { path: await checked(found, root), version: "1" };
   }
   if (latest !== undefined) {
     const folder = path.join(target, latest);
     const inVersion = modelIn(folder, await list(folder));
     if (inVersion !== undefined) {
-      return { path: await checked(inVersion, root), version: latest, temporary: false };
+      return { path: await checked(inVersion, root), version: latest };
     }
   }
   throw new LoadError(

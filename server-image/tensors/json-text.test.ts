@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
 import { InferenceError } from "../inference-error.ts";
-import { MAX_DEPTH, parseJson } from "./json-text.ts";
+import { MAX_DEPTH, MAX_LISTS, MAX_MEMBERS, MAX_OBJECTS, parseJson } from "./json-text.ts";
 
 function parse(text: string, exactIntegers = false): unknown {
   return parseJson(Buffer.from(text), exactIntegers);
@@ -73,6 +73,31 @@ describe("depth", () => {
     ["objects", '{"a":'.repeat(5000)],
   ])("refused: %s", (_name, text) => {
     expect(() => parse(text, true)).toThrow(/nested deeper than 100 levels/);
+  });
+});
+
+describe("lists, objects and fields", () => {
+  const repeated = (item: string, count: number) => Array.from({ length: count }).fill(item).join(",");
+  const lists = (count: number) => `[${repeated("[]", count - 1)}]`;
+  const objects = (count: number) => `[${repeated("{}", count)}]`;
+  const members = (count: number) => `{${Array.from({ length: count }, (_, index) => `"${index}":1`).join(",")}}`;
+
+  test.each([
+    ["lists", lists(MAX_LISTS)],
+    ["objects", objects(MAX_OBJECTS)],
+    ["fields", members(MAX_MEMBERS)],
+    ["more in strings, which do not count", `["${"[{:".repeat(MAX_LISTS + 1)}"]`],
+  ])("as many as allowed: %s", (_name, text) => {
+    expect(parse(text)).toBeDefined();
+  });
+
+  test.each([
+    ["lists", lists(MAX_LISTS + 1), /more than 1000000 lists; give "data" as one flat list/],
+    ["objects", objects(MAX_OBJECTS + 1), /more than 10000 objects/],
+    ["fields", members(MAX_MEMBERS + 1), /more than 100000 fields/],
+  ])("one too many: %s", (_name, text, message) => {
+    expect(() => parse(text)).toThrow(message);
+    expect(() => parse(text)).toThrow(InferenceError);
   });
 });
 

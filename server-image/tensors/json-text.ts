@@ -1,4 +1,4 @@
-// From the bytes of a JSON body to values: bounded depth, exact 64-bit integers, NaN and infinities.
+// From the bytes of a JSON body to values: bounded structure, exact 64-bit integers, NaN and infinities.
 
 import { isUtf8 } from "node:buffer";
 
@@ -7,12 +7,22 @@ import { invalidArgument } from "../inference-error.ts";
 /** Deeper bodies are refused before they are parsed: the parser's memory grows with depth. */
 export const MAX_DEPTH = 100;
 
+/**
+ * More of them are refused before they are parsed: a list, an object or a field takes far more time and memory than its
+ * two or three bytes say. Data of shape [N, 1] nested as its shape has N lists, while objects are only the inputs and
+ * outputs with their parameters.
+ */
+export const MAX_LISTS = 1_000_000;
+export const MAX_OBJECTS = 10_000;
+export const MAX_MEMBERS = 100_000;
+
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const OPEN_LIST = 0x5b;
 const CLOSE_LIST = 0x5d;
 const OPEN_OBJECT = 0x7b;
 const CLOSE_OBJECT = 0x7d;
+const COLON = 0x3a;
 
 /** Doubles hold every integer of fewer digits, so only longer ones need their source text. */
 const LONG_INTEGER = /\d{16}/;
@@ -28,9 +38,7 @@ export function parseJson(body: Buffer, exactIntegers: boolean): unknown {
   if (!isUtf8(body)) {
     throw invalidArgument("the body is not valid UTF-8");
   }
-  if (isDeeperThan(body, MAX_DEPTH)) {
-    throw invalidArgument(`the body's JSON is nested deeper than ${MAX_DEPTH} levels`);
-  }
+  checkStructure(body);
   const text = body.toString("utf8");
   try {
     return parse(text, exactIntegers);
@@ -70,27 +78,51 @@ function parse(text: string, exactIntegers: boolean): unknown {
   return JSON.parse(text, keepExact as (key: string, value: unknown) => unknown);
 }
 
-/** True when brackets and braces outside strings nest deeper than `limit`. */
-function isDeeperThan(body: Buffer, limit: number): boolean {
-  // Flat data has a handful of brackets, and the search for a byte is far faster than looking at each.
-  if (countUpTo(body, OPEN_LIST, limit) + countUpTo(body, OPEN_OBJECT, limit) <= limit) {
-    return false;
+/** Throws where brackets, braces and colons outside strings are nested too deep or are too many. */
+function checkStructure(body: Buffer): void {
+  // Flat data has a handful of them, and the search for a byte is far faster than looking at each.
+  const few = [OPEN_LIST, OPEN_OBJECT, COLON].every((byte) => countUpTo(body, byte, MAX_DEPTH / 2) < MAX_DEPTH / 2);
+  if (few) {
+    return;
   }
-  let depth = 0;
+  const counts = { depth: 0, lists: 0, objects: 0, members: 0 };
   for (let index = 0; index < body.length; index += 1) {
     const byte = body[index];
     if (byte === QUOTE) {
       index = endOfString(body, index);
     } else if (byte === OPEN_LIST || byte === OPEN_OBJECT) {
-      depth += 1;
-      if (depth > limit) {
-        return true;
-      }
+      counts.depth += 1;
+      counts[byte === OPEN_LIST ? "lists" : "objects"] += 1;
+      refuseExcess(counts);
     } else if (byte === CLOSE_LIST || byte === CLOSE_OBJECT) {
-      depth -= 1;
+      counts.depth -= 1;
+    } else if (byte === COLON) {
+      counts.members += 1;
+      refuseExcess(counts);
     }
   }
-  return false;
+}
+
+interface StructureCounts {
+  readonly depth: number;
+  readonly lists: number;
+  readonly objects: number;
+  readonly members: number;
+}
+
+function refuseExcess({ depth, lists, objects, members }: StructureCounts): void {
+  if (depth > MAX_DEPTH) {
+    throw invalidArgument(`the body's JSON is nested deeper than ${MAX_DEPTH} levels`);
+  }
+  if (lists > MAX_LISTS) {
+    throw invalidArgument(`the body's JSON has more than ${MAX_LISTS} lists; give "data" as one flat list`);
+  }
+  if (objects > MAX_OBJECTS) {
+    throw invalidArgument(`the body's JSON has more than ${MAX_OBJECTS} objects`);
+  }
+  if (members > MAX_MEMBERS) {
+    throw invalidArgument(`the body's JSON has more than ${MAX_MEMBERS} fields in its objects`);
+  }
 }
 
 function countUpTo(body: Buffer, byte: number, limit: number): number {

@@ -1,14 +1,16 @@
-// Reads a request body with a limit on its bytes.
+// Reads a request body with a limit on its bytes and on those of all bodies together.
 
 import type { IncomingMessage } from "node:http";
 
 import { InferenceError } from "../../inference-error.ts";
+import type { BodyShare } from "./body-budget.ts";
 
 /**
- * The whole body. A body that is announced or found to be too long rejects with `TOO_LARGE` at once; Node reads and
- * drops the rest, so that the client gets the answer and not a reset connection.
+ * The whole body. A body that is announced or found to be too long rejects with `TOO_LARGE` at once, one that
+ * finds no room in `share` with `UNAVAILABLE`; Node reads and drops the rest, so that the client gets the answer and not
+ * a reset connection. The caller releases the share.
  */
-export async function readBody(message: IncomingMessage, maxBytes: number): Promise<Buffer> {
+export async function readBody(message: IncomingMessage, maxBytes: number, share: BodyShare): Promise<Buffer> {
   const encoding = message.headers["content-encoding"] ?? "identity";
   if (encoding !== "identity") {
     throw new InferenceError(
@@ -24,12 +26,15 @@ export async function readBody(message: IncomingMessage, maxBytes: number): Prom
   let received = 0;
   const onData = (chunk: Buffer) => {
     received += chunk.length;
-    if (received > maxBytes) {
-      message.off("data", onData);
-      reject(tooLarge(maxBytes));
+    const refusal = received > maxBytes ? tooLarge(maxBytes) : share.take(chunk.length) ? undefined : noRoom();
+    if (refusal === undefined) {
+      chunks.push(chunk);
       return;
     }
-    chunks.push(chunk);
+    message.off("data", onData);
+    // The rest may take long to arrive.
+    chunks.length = 0;
+    reject(refusal);
   };
   message.on("data", onData);
   message.once("end", () =>
@@ -42,6 +47,10 @@ export async function readBody(message: IncomingMessage, maxBytes: number): Prom
 
 function tooLarge(maxBytes: number): InferenceError {
   return new InferenceError("TOO_LARGE", `the request body is larger than ${maxBytes} bytes, which is the limit`);
+}
+
+function noRoom(): InferenceError {
+  return new InferenceError("UNAVAILABLE", "the server holds too many large request bodies now; try again later");
 }
 
 function brokenOff(cause?: unknown): InferenceError {

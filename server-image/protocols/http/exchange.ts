@@ -10,7 +10,7 @@ export interface HttpRequest {
   readonly headers: IncomingHttpHeaders;
   /** Aborts when the client goes away before it has the answer. */
   readonly signal: AbortSignal;
-  /** The whole body. Rejects with an InferenceError: `TOO_LARGE`, `UNSUPPORTED_ENCODING`, `CANCELLED`. */
+  /** The whole body. Rejects with an InferenceError: `TOO_LARGE`, `UNAVAILABLE`, `UNSUPPORTED_ENCODING`, `CANCELLED`. */
   readonly readBody: () => Promise<Buffer>;
 }
 

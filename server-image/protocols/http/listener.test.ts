@@ -1,11 +1,13 @@
 // Connections: their age, unused ones at the end, bodies that are refused before they are read, faults of a handler.
 
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { once } from "node:events";
 import { Agent, request as httpRequest } from "node:http";
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 
 import { afterEach, describe, expect, test, vi } from "vitest";
 
+import { InferenceError } from "../../inference-error.ts";
 import { recordingLog } from "../../test-server.ts";
 import { errorAnswer, jsonAnswer } from "./exchange.ts";
 import { HttpListener, type ListenerOptions } from "./listener.ts";
@@ -118,6 +120,124 @@ test("an answer that comes before a large body has ended does not break the conn
   expect(text).toMatch(/^HTTP\/1.1 503 [^]*connection: close[^]*\{"error":"full"\}$/i);
 });
 
+describe("a client that leaves in the middle of its body", () => {
+  const CASES: [string, (listener: HttpListener, clock: { nowMs: number }) => void][] = [
+    ["while the server drains", (listener) => listener.startDraining()],
+    [
+      "on an old connection",
+      (_listener, clock) => {
+        clock.nowMs += 40_000;
+      },
+    ],
+  ];
+  test.each(CASES)("%s: nothing else notices", async (_name, prepare) => {
+    const rejections: unknown[] = [];
+    const onRejection = (reason: unknown) => rejections.push(reason);
+    process.on("unhandledRejection", onRejection);
+    const clock = { nowMs: 0 };
+    const answered = Promise.withResolvers<void>();
+    const gone = Promise.withResolvers<void>();
+    const handle: ListenerOptions["handle"] = async ({ method, signal }) => {
+      if (method === "POST") {
+        signal.addEventListener("abort", () => gone.resolve());
+        prepare(listener, clock);
+        answered.resolve();
+      }
+      return errorAnswer(404, "Not Found");
+    };
+    const { log, lines } = recordingLog();
+    const { listener, port } = await listen({ handle, clock: () => clock.nowMs, log });
+    const client = connect(port, "127.0.0.1");
+    client.write("POST /nope HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\nabc");
+    await answered.promise;
+    client.resetAndDestroy();
+    await gone.promise;
+    // An answer to another client comes after whatever the first one's end has set off.
+    expect(await send(port, new Agent())).toMatchObject({ status: 404 });
+    process.off("unhandledRejection", onRejection);
+    expect(rejections).toEqual([]);
+    expect(lines).toEqual([]);
+  });
+});
+
+describe("bodies held at once", () => {
+  const readAll: ListenerOptions["handle"] = async ({ readBody }) => {
+    try {
+      return jsonAnswer(200, (await readBody()).length);
+    } catch (error) {
+      return errorAnswer(error instanceof InferenceError && error.code === "UNAVAILABLE" ? 503 : 500, "");
+    }
+  };
+
+  test("beyond twice the largest body: refused, until a client that holds one leaves", async () => {
+    const { port } = await listen({ handle: readAll, maxBodyBytes: 1000 });
+    const holdMost = () => {
+      const client = connect(port, "127.0.0.1");
+      client.write(`POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n${"x".repeat(900)}`);
+      return client;
+    };
+    const status = async () => (await send(port, new Agent(), Buffer.alloc(900))).status;
+    const deadline = { timeout: 10_000, interval: 5 };
+    const first = holdMost();
+    // More rounds than one leaked share would survive.
+    for (let round = 0; round < 4; round += 1) {
+      const second = holdMost();
+      await vi.waitFor(async () => expect(await status()).toBe(503), deadline);
+      second.destroy();
+      await vi.waitFor(async () => expect(await status()).toBe(200), deadline);
+    }
+    first.destroy();
+  });
+
+  test("a request that is answered gives its part back", async () => {
+    const { port } = await listen({ handle: readAll, maxBodyBytes: 1000 });
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    for (let round = 0; round < 6; round += 1) {
+      expect(await send(port, agent, Buffer.alloc(1000))).toMatchObject({ status: 200 });
+    }
+    agent.destroy();
+  });
+});
+
+describe("bytes that are no request", () => {
+  test("are answered 400, and the connection goes even where the client keeps its side open and is silent", async () => {
+    const { port } = await listen();
+    // Only the server's side of the connection shows it: whatever a client sends would end a connection left open.
+    const accepted: Socket[] = [];
+    const onSocket = (message: unknown) => accepted.push((message as { socket: Socket }).socket);
+    subscribe("net.server.socket", onSocket);
+    const client = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+    client.on("error", () => undefined);
+    client.write("HELLO\r\n\r\n");
+    const chunks: string[] = [];
+    client.setEncoding("utf8").on("data", (chunk: string) => chunks.push(chunk));
+    await once(client, "end");
+    unsubscribe("net.server.socket", onSocket);
+    expect(chunks.join("")).toMatch(/^HTTP\/1.1 400 /);
+    await vi.waitFor(() => expect(accepted.map(({ destroyed }) => destroyed)).toEqual([true]), 5000);
+    client.destroy();
+  });
+
+  test("behind a request without its answer yet: not taken for that answer", async () => {
+    const handle = async () => {
+      await proceed.promise;
+      return jsonAnswer(200, {});
+    };
+    const proceed = Promise.withResolvers<void>();
+    const { port } = await listen({ handle });
+    const client = connect(port, "127.0.0.1");
+    client.on("error", () => undefined);
+    let text = "";
+    client.setEncoding("utf8").on("data", (chunk: string) => {
+      text += chunk;
+    });
+    client.write("GET / HTTP/1.1\r\nHost: x\r\n\r\nHELLO\r\n\r\n");
+    await once(client, "close");
+    proceed.resolve();
+    expect(text).toBe("");
+  });
+});
+
 test("refused bodies do not cost the connection", async () => {
   const { port } = await listen({ handle: async () => errorAnswer(503, "full") });
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
@@ -152,4 +272,14 @@ test("a fault of a handler is a 500 without details, and logged", async () => {
   expect(response.status).toBe(500);
   expect(await response.json()).toEqual({ error: "internal error" });
   expect(lines).toMatchObject([{ level: "error", message: "request handler failed" }]);
+});
+
+test("an answer that cannot be sent ends its connection, is logged, and other requests are answered", async () => {
+  const { log, lines } = recordingLog();
+  const handle: ListenerOptions["handle"] = async ({ method }) =>
+    method === "POST" ? { status: 200, headers: { "x-bad": "a\nb" }, body: "" } : jsonAnswer(200, {});
+  const { port } = await listen({ handle, log });
+  await expect(send(port, new Agent(), Buffer.alloc(1))).rejects.toThrow("socket hang up");
+  expect(await send(port, new Agent())).toMatchObject({ status: 200 });
+  expect(lines).toMatchObject([{ level: "error", message: "an answer could not be sent" }]);
 });

@@ -1,11 +1,11 @@
 // The HTTP server under the REST protocols: limits, connection age, and an end without lost requests.
 
-import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 
 import type { Log } from "../../log.ts";
 import { readBody } from "./body.ts";
+import { BodyBudget } from "./body-budget.ts";
 import { errorAnswer, type HttpAnswer, type HttpRequest } from "./exchange.ts";
 
 /** Answers one request; must not reject for a fault of the client. */
@@ -34,29 +34,48 @@ const LINGER_MS = 1000;
 /** Part of the age that is random, so that clients do not come back all at once. */
 const CONNECTION_AGE_JITTER = 0.2;
 
+/** Bodies of all requests together, in bodies of the largest size: many small ones, but few large ones, at a time. */
+const BODIES_HELD = 2;
+
+interface Connection {
+  readonly expiresAtMs: number;
+  /** More than one where the client sends requests without waiting for answers. */
+  readonly unanswered: Set<ServerResponse>;
+}
+
 export class HttpListener {
   readonly #options: ListenerOptions;
   readonly #server: Server;
-  readonly #expiry = new WeakMap<Socket, number>();
+  readonly #connections = new WeakMap<Socket, Connection>();
+  readonly #budget: BodyBudget;
   #draining = false;
   #inProgress = 0;
   #onIdle: (() => void) | undefined;
 
   constructor(options: ListenerOptions) {
     this.#options = options;
+    this.#budget = new BodyBudget(BODIES_HELD * options.maxBodyBytes);
     this.#server = createServer(
       {
         headersTimeout: HEADERS_TIMEOUT_MS,
         requestTimeout: REQUEST_TIMEOUT_MS,
         keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
       },
-      (message, response) => void this.#serve(message, response),
+      (message, response) => {
+        this.#serve(message, response).catch((err: unknown) => {
+          options.log.error({ err, path: message.url }, "an answer could not be sent");
+          response.destroy();
+        });
+      },
     );
     this.#server.on("connection", (socket) => {
       const ageMs = CONNECTION_AGE_MS * (1 + CONNECTION_AGE_JITTER * (2 * options.random() - 1));
-      this.#expiry.set(socket, options.clock() + ageMs);
+      this.#connections.set(socket, { expiresAtMs: options.clock() + ageMs, unanswered: new Set() });
     });
-    this.#server.on("clientError", refuseUnreadable);
+    this.#server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
+      const unanswered = this.#connections.get(socket)?.unanswered ?? [];
+      refuseUnreadable(error, socket, [...unanswered]);
+    });
   }
 
   /** Resolves with the port, which is a free one where 0 is asked for. Rejects when the port cannot be had. */
@@ -97,8 +116,11 @@ export class HttpListener {
 
   async #serve(message: IncomingMessage, response: ServerResponse): Promise<void> {
     const gone = new AbortController();
+    const unanswered = this.#connections.get(message.socket)?.unanswered;
+    unanswered?.add(response);
     this.#inProgress += 1;
     response.once("close", () => {
+      unanswered?.delete(response);
       this.#inProgress -= 1;
       this.#onIdle?.();
       if (!response.writableFinished) {
@@ -114,6 +136,9 @@ export class HttpListener {
     if (this.#mustEnd(message.socket)) {
       response.setHeader("connection", "close");
       await discardRest(message);
+      if (gone.signal.aborted) {
+        return;
+      }
     }
     response.writeHead(answer.status, { ...answer.headers, "content-length": body.length });
     response.end(body);
@@ -124,30 +149,38 @@ export class HttpListener {
     if (path === undefined) {
       return errorAnswer(400, "the path is not a valid URL path");
     }
+    const share = this.#budget.open();
     try {
       return await this.#options.handle({
         method: message.method ?? "GET",
         path,
         headers: message.headers,
         signal,
-        readBody: () => readBody(message, this.#options.maxBodyBytes),
+        readBody: () => readBody(message, this.#options.maxBodyBytes, share),
       });
     } catch (err) {
       this.#options.log.error({ err, path: message.url }, "request handler failed");
       return errorAnswer(500, "internal error");
+    } finally {
+      // Until here the handler works on the body, or on values of about its size.
+      share.release();
     }
   }
 
   #mustEnd(socket: Socket): boolean {
-    return this.#draining || this.#options.clock() >= (this.#expiry.get(socket) ?? 0);
+    return this.#draining || this.#options.clock() >= (this.#connections.get(socket)?.expiresAtMs ?? 0);
   }
 }
 
 /** Closing a connection with unread bytes resets it, and the client would lose an answer that came before its body ended. */
 async function discardRest(message: IncomingMessage): Promise<void> {
   if (!message.complete && !message.destroyed) {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    // A client that resets the connection makes an error, and then always the close that is waited for.
+    message.on("error", () => undefined);
+    message.once("close", () => resolve());
     message.resume();
-    await once(message, "close");
+    await promise;
   }
 }
 
@@ -165,9 +198,13 @@ function splitPath(url: string): string[] | undefined {
   }
 }
 
-/** What Node could not read as a request: the answer in this server's form of errors. */
-function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (!socket.writable || error.code === "ECONNRESET") {
+/**
+ * What Node could not read as a request: the answer in this server's form of errors. While a request before it has no
+ * complete answer the client would take this for that answer, so then the connection just ends.
+ */
+function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket, unanswered: readonly ServerResponse[]): void {
+  const answersAnother = unanswered.some(({ headersSent, req }) => headersSent || req.complete);
+  if (!socket.writable || error.code === "ECONNRESET" || answersAnother) {
     socket.destroy();
     return;
   }
@@ -176,6 +213,8 @@ function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
   socket.end(
     `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: application/json\r\n` +
       `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+    // The client need not end its side, and nothing else would.
+    () => socket.destroySoon(),
   );
 }
 

@@ -38,6 +38,12 @@ afterAll(async () => {
   await Promise.all([...servers.values()].map((server) => server.stop()));
 });
 
+const ADD_SUB = ["INPUT0", "INPUT1"].map((name) => ({
+  name,
+  shape: [1, 16],
+  datatype: "INT32",
+  data: Array.from({ length: 16 }).fill(1),
+}));
 const ROWS = { name: "x", shape: [2, 3], datatype: "FP32", data: [1, 2, 3, 4, 5, 6] };
 
 describe("health and metadata", () => {
@@ -273,10 +279,26 @@ describe("refused with 400 and a message that helps", () => {
     [
       "an unknown input",
       "identity-rows",
-      { inputs: [ROWS, { ...ROWS, name: "z" }] },
+      { inputs: [{ ...ROWS, name: "z" }] },
       /input "z": the model has no such input/,
     ],
-    ["an input twice", "identity-rows", { inputs: [ROWS, ROWS] }, /input "x" already exists in request/],
+    [
+      "an input twice",
+      "add-sub",
+      {
+        inputs: [
+          { ...ROWS, name: "INPUT0" },
+          { ...ROWS, name: "INPUT0" },
+        ],
+      },
+      /input "INPUT0" already exists in request/,
+    ],
+    [
+      "more inputs than the model has",
+      "identity-rows",
+      { inputs: Array.from({ length: 9000 }, () => ROWS) },
+      /"inputs" has 9000 elements; the model has 1 input\(s\): "x" \(FP32 \[-1, 3\]\)/,
+    ],
     [
       "no shape",
       "identity-rows",
@@ -359,9 +381,15 @@ describe("refused with 400 and a message that helps", () => {
     ],
     [
       "an output twice",
+      "add-sub",
+      { inputs: ADD_SUB, outputs: [{ name: "OUTPUT1" }, { name: "OUTPUT1" }] },
+      /output "OUTPUT1" already exists/,
+    ],
+    [
+      "more outputs than the model has",
       "identity-rows",
       { inputs: [ROWS], outputs: [{ name: "y" }, { name: "y" }] },
-      /output "y" already exists/,
+      /"outputs" has 2 elements; the model has 1 output\(s\): "y"/,
     ],
     ["outputs that are no list", "identity-rows", { inputs: [ROWS], outputs: "y" }, /"outputs" must be a list/],
     [
