@@ -47,8 +47,12 @@ describe("the custom resource definition", () => {
   });
 
   test("makes kubectl explain the manual", async () => {
-    const { stdout } = await stage.cluster.kubectl(["explain", "inferenceservice.spec.predictor.autoScaling.metrics"]);
-    expect(stdout).toMatch(/What one replica should carry: requests per second/);
+    const explain = ["explain", "inferenceservice.spec.predictor.autoScaling.metrics"];
+    // The API server publishes the schema a moment after the definition is established.
+    const manual = await until(async () => (await stage.cluster.kubectl(explain)).stdout, {
+      what: "the field is explained",
+    });
+    expect(manual).toMatch(/What one replica should carry: requests per second/);
   });
 
   test("fills in the defaults", async () => {
