@@ -6,6 +6,7 @@ import { apiVersion, autoscalerFieldManager, inferenceServiceResource, kind } fr
 import type { InferenceService, RawInferenceService } from "../api/inference-service.ts";
 import { isConflict, isNotFound } from "../kube/errors.ts";
 import { deployments, horizontalPodAutoscalers } from "../kube/resource-types.ts";
+import { setScale } from "../kube/scale.ts";
 import type { KubeClient, ObjectRef, ResourceType } from "../kube/types.ts";
 import type { ReplicaBounds } from "../resources/horizontal-pod-autoscaler.ts";
 import type { AutoscalingStatus } from "./status.ts";
@@ -26,12 +27,7 @@ export function createActuator(client: KubeClient): Actuator {
         client.patch(horizontalPodAutoscalers, refOf(hpa), conditional(hpa, { spec: bounds }), write(signal)),
       ),
     setReplicas: (deployment, replicas, signal) =>
-      unlessOvertaken(() =>
-        client.patch(deployments, refOf(deployment), conditional(deployment, { spec: { replicas } }), {
-          ...write(signal),
-          subresource: "scale",
-        }),
-      ),
+      unlessOvertaken(() => setScale(client, deployments, { scale: deployment, replicas }, write(signal))),
     setStatus: (service, status, signal) =>
       unlessOvertaken(() => {
         const { name, namespace, uid } = service.metadata;
@@ -47,11 +43,11 @@ function write(signal: AbortSignal) {
 }
 
 /** The patch holds only for the version that the decision was made from. */
-function conditional(object: Deployment | HorizontalPodAutoscaler, patch: object): object {
+function conditional(object: HorizontalPodAutoscaler, patch: object): object {
   return { metadata: { resourceVersion: object.metadata?.resourceVersion }, ...patch };
 }
 
-function refOf({ metadata }: Deployment | HorizontalPodAutoscaler): ObjectRef {
+function refOf({ metadata }: HorizontalPodAutoscaler): ObjectRef {
   const { name = "", namespace } = metadata ?? {};
   return namespace === undefined ? { name } : { name, namespace };
 }

@@ -7,7 +7,7 @@ import type { World } from "../autoscaler/world.ts";
 import type { Listers } from "../inference-service/reconcile.ts";
 import { Reflector } from "../kube/reflector.ts";
 import { deployments, horizontalPodAutoscalers, podDisruptionBudgets, pods, services } from "../kube/resource-types.ts";
-import { type Lister, Store } from "../kube/store.ts";
+import { controllerUid, type Lister, Store } from "../kube/store.ts";
 import { compact } from "../kube/transform.ts";
 import type { KubeClient, KubeObject, Logger, ResourceType } from "../kube/types.ts";
 import { childName } from "../resources/names.ts";
@@ -95,7 +95,7 @@ function serviceKeys({ metadata }: KubeObject): readonly string[] {
 function ownChild<T extends KubeObject>(service: InferenceService, store: Lister<T>): T | undefined {
   const { namespace, name, uid } = service.metadata;
   const child = store.get(`${namespace}/${childName(name)}`);
-  return child?.metadata?.ownerReferences?.some((owner) => owner.uid === uid) === true ? child : undefined;
+  return child !== undefined && controllerUid(child).includes(uid) ? child : undefined;
 }
 
 /** Of a pod only what says whether it is ready: a cluster may have thousands. */

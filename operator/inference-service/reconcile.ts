@@ -24,7 +24,8 @@ import { applyStatus } from "../kube/apply-status.ts";
 import type { ReconcileContext, ReconcileResult } from "../kube/controller.ts";
 import { ApiError, NotControlledError, TerminalError } from "../kube/errors.ts";
 import { deployments, horizontalPodAutoscalers, podDisruptionBudgets, services } from "../kube/resource-types.ts";
-import type { Lister } from "../kube/store.ts";
+import { setScale } from "../kube/scale.ts";
+import { controllerUid, type Lister } from "../kube/store.ts";
 import type { KubeClient, KubeObject, ResourceType } from "../kube/types.ts";
 import { initialReplicas, makeDeployment } from "../resources/deployment.ts";
 import {
@@ -123,8 +124,7 @@ function blockedBy(error: unknown): Finding<"Ready"> | undefined {
 
 function ownDeployment({ listers }: ReconcilerOptions, { metadata }: InferenceService): Deployment | undefined {
   const deployment = listers.deployments.get(`${metadata.namespace}/${childName(metadata.name)}`);
-  const owned = deployment?.metadata?.ownerReferences?.some((owner) => owner.uid === metadata.uid && owner.controller);
-  return owned === true ? deployment : undefined;
+  return deployment !== undefined && controllerUid(deployment).includes(metadata.uid) ? deployment : undefined;
 }
 
 /** One pass over the children of one service. */
@@ -185,22 +185,16 @@ class Application {
   async #leaveToOthers(deployment: Deployment): Promise<Record<string, { outcome: string }>> {
     const { client, listers } = this.#options;
     const hpa = listers.horizontalPodAutoscalers.get(this.#key);
-    if (hpa?.metadata?.uid !== undefined && this.#owns(hpa)) {
+    if (hpa?.metadata?.uid !== undefined && controllerUid(hpa).includes(this.#service.metadata.uid)) {
       await client.delete(horizontalPodAutoscalers, this.#ref(), { uid: hpa.metadata.uid, signal: this.#signal });
     }
     const { replicas } = this.#service.spec.predictor;
     if (replicas !== undefined && replicas !== deployment.spec?.replicas) {
-      const write = { subresource: "scale", fieldManager: autoscalerFieldManager, signal: this.#signal } as const;
-      const patch = { metadata: { resourceVersion: deployment.metadata?.resourceVersion }, spec: { replicas } };
-      await client.patch(deployments, this.#ref(), patch, write);
+      const write = { fieldManager: autoscalerFieldManager, signal: this.#signal };
+      await setScale(client, deployments, { scale: deployment, replicas }, write);
       return { replicas: { outcome: `set to ${replicas}` } };
     }
     return {};
-  }
-
-  #owns(object: KubeObject): boolean {
-    const { uid } = this.#service.metadata;
-    return object.metadata?.ownerReferences?.some((owner) => owner.uid === uid && owner.controller === true) ?? false;
   }
 
   #ref() {

@@ -26,13 +26,13 @@ export interface SetScaleOptions {
 }
 
 /**
- * Sets the replicas of the object that `scale` was read from. Fails with a conflict when the object has changed since,
+ * Sets the replicas of the object that `scale` was read from, or of that object itself. Fails with a conflict when the object has changed since,
  * so that a decision is never applied to a state it was not made for.
  */
 export async function setScale<T extends KubeObject>(
   client: Pick<KubeClient, "patch">,
   type: ResourceType<T>,
-  { scale, replicas }: { scale: Scale; replicas: number },
+  { scale, replicas }: { scale: Pick<KubeObject, "metadata">; replicas: number },
   options: SetScaleOptions,
 ): Promise<Scale> {
   const patch = { metadata: { resourceVersion: scale.metadata?.resourceVersion }, spec: { replicas } };
