@@ -4,8 +4,11 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom
 
 import { LOAD_PHASES, type LoadPhase } from "./load-error.ts";
 
-/** Values of the label `protocol`. `v2-rest`: Open Inference Protocol over HTTP with JSON. */
-export const PROTOCOLS = ["v2-rest"] as const;
+/**
+ * Values of the label `protocol`: Open Inference Protocol over HTTP with JSON (`v2-rest`) or with binary tensors
+ * (`v2-rest-binary`) in the request, over gRPC, and TensorFlow Serving's REST interface.
+ */
+export const PROTOCOLS = ["v2-rest", "v2-rest-binary", "v2-grpc", "tfs-rest"] as const;
 export type Protocol = (typeof PROTOCOLS)[number];
 
 /** HTTP statuses of inference answers that exist from the start; 499: the client left before the answer. */

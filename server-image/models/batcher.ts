@@ -1,5 +1,6 @@
 // The bounded queue between the protocols and the workers: first come, first served, one request per run for now.
 
+import type { Cancellation } from "../cancellation.ts";
 import { InferenceError } from "../inference-error.ts";
 import type { WorkerPool } from "./pool.ts";
 import type { RunRequest, RunResult } from "./worker-handle.ts";
@@ -58,15 +59,15 @@ export class Batcher {
 
   /**
    * Waits for a worker and runs. Rejects with `UNAVAILABLE` at once when the queue is full and when the wait is too long,
-   * with `CANCELLED` when `signal` aborts while the request waits, and as the pool does when the run fails.
+   * with `CANCELLED` when the client leaves while the request waits, and as the pool does when the run fails.
    *
    * @param rows how many rows the request counts for in the batch size
    */
-  async infer(request: RunRequest, rows: number, signal: AbortSignal): Promise<RunResult> {
+  async infer(request: RunRequest, rows: number, cancellation: Cancellation): Promise<RunResult> {
     if (this.isFull) {
       throw queueFull();
     }
-    if (signal.aborted) {
+    if (cancellation.cancelled) {
       throw clientGone();
     }
     const { clock, requestTimeoutMs } = this.#options;
@@ -78,7 +79,7 @@ export class Batcher {
     };
     const leaveUnread = () => leave(clientGone());
     const timer = setTimeout(() => leave(waitedTooLong(requestTimeoutMs)), requestTimeoutMs);
-    signal.addEventListener("abort", leaveUnread, { once: true });
+    cancellation.listen(leaveUnread);
     this.#inFlight += 1;
     this.#queue.add(waiting);
     this.dispatch();
@@ -87,7 +88,7 @@ export class Batcher {
     } finally {
       this.#inFlight -= 1;
       clearTimeout(timer);
-      signal.removeEventListener("abort", leaveUnread);
+      cancellation.listen(undefined);
     }
   }
 

@@ -2,6 +2,7 @@
 
 import { rm } from "node:fs/promises";
 
+import type { Cancellation } from "../cancellation.ts";
 import { InferenceError } from "../inference-error.ts";
 import type { LoadPhase } from "../load-error.ts";
 import type { Log } from "../log.ts";
@@ -10,7 +11,9 @@ import { Batcher, type BatcherOptions, queueFull, type RunObserver } from "./bat
 import { type ModelMetadata, PLATFORM, toTensorSpec } from "./metadata.ts";
 import { WorkerPool } from "./pool.ts";
 import { warmUp } from "./warm-up.ts";
-import type { RunRequest, RunResult } from "./worker-handle.ts";
+import type { ExecutionPlan, InferenceRequest, InferenceResult, Readiness, ServedModel } from "./served-model.ts";
+import type { ModelStatistics } from "./statistics.ts";
+import type { RunRequest } from "./worker-handle.ts";
 
 /** Told how long each phase of the start took. */
 export interface LoadObserver {
@@ -29,11 +32,9 @@ export interface ModelOptions extends Pick<BatcherOptions, "maxQueueLength" | "r
   readonly workerScript?: URL;
 }
 
-/** Whether requests can be answered, and if not, why in words for people. */
-export type Readiness = { readonly ready: true } | { readonly ready: false; readonly reason: string };
-
-export class Model {
+export class Model implements ServedModel {
   readonly name: string;
+  readonly versionLabels: readonly string[] = [];
   readonly #options: ModelOptions;
   #phase: LoadPhase = "download";
   #file: FetchedModel | undefined;
@@ -99,14 +100,22 @@ export class Model {
     return this.#metadata;
   }
 
+  readyPlan(): ExecutionPlan {
+    throw new Error("not yet");
+  }
+
+  async statistics(): Promise<ModelStatistics> {
+    throw new Error("not yet");
+  }
+
   /** Throws `UNAVAILABLE` where `infer` would right now: asked before the cost of reading a body. */
   admit(): void {
     this.#readyBatcher();
   }
 
   /** Rejects with an InferenceError: see Batcher.infer. The request must fit the metadata (see check-request.ts). */
-  async infer(request: RunRequest, signal: AbortSignal): Promise<RunResult> {
-    return this.#readyBatcher().infer(request, this.#rows(request), signal);
+  async infer(request: InferenceRequest, cancellation: Cancellation): Promise<InferenceResult> {
+    return this.#readyBatcher().infer(request, this.#rows(request), cancellation);
   }
 
   /** Waits for what runs, then ends the workers and deletes what was downloaded. */

@@ -1,6 +1,6 @@
 // The first run after loading, on zeros: it makes onnxruntime allocate and prepare what real requests would wait for.
 
-import { type Tensor, type TensorSpec, zeros } from "../tensors/datatypes.ts";
+import { bytesOf, type Tensor, type TensorSpec, zeros } from "../tensors/datatypes.ts";
 import type { ModelMetadata } from "./metadata.ts";
 import type { WorkerPool } from "./pool.ts";
 
@@ -51,14 +51,8 @@ export function candidateShapes(inputs: readonly TensorSpec[]): number[][][] {
 function makeZeros(inputs: readonly TensorSpec[], shapes: readonly (readonly number[])[]): Tensor[] {
   return inputs.map(({ name, datatype }, index) => {
     const shape = shapes[index] ?? [];
-    return {
-      name,
-      datatype,
-      shape,
-      data: zeros(
-        datatype,
-        shape.reduce((product, size) => product * size, 1),
-      ),
-    };
+    const count = shape.reduce((product, size) => product * size, 1);
+    const data = datatype === "BYTES" ? Array.from<string>({ length: count }).fill("") : bytesOf(zeros(datatype, count));
+    return { name, datatype, shape, data };
   });
 }

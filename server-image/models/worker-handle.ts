@@ -4,7 +4,7 @@ import { Worker } from "node:worker_threads";
 
 import { InferenceError } from "../inference-error.ts";
 import { LoadError } from "../load-error.ts";
-import { fromRuntimeType, type Tensor, toRuntimeType } from "../tensors/datatypes.ts";
+import { bytesOf, fromRuntimeType, type Tensor, toRuntimeType, typedView } from "../tensors/datatypes.ts";
 import type { RuntimeValue } from "./metadata.ts";
 import type { RunMessage, RuntimeTensor, WorkerMessage, WorkerSettings } from "./worker-messages.ts";
 
@@ -69,7 +69,7 @@ export class WorkerHandle {
       throw new Error("a worker takes one run at a time");
     }
     const message: RunMessage = { inputs: request.inputs.map(toRuntimeTensor), outputNames: request.outputNames };
-    const buffers = request.inputs.flatMap(({ data }) => (Array.isArray(data) ? [] : [data.buffer]));
+    const buffers = message.inputs.flatMap(({ data }) => (Array.isArray(data) ? [] : [data.buffer]));
     // Throws for memory that cannot be moved, and then no answer will come: nothing is running.
     this.#worker.postMessage(message, buffers);
     this.#run = Promise.withResolvers();
@@ -127,7 +127,8 @@ export class WorkerHandle {
 }
 
 function toRuntimeTensor({ name, datatype, shape, data }: Tensor): RuntimeTensor {
-  return { name, type: toRuntimeType(datatype), dims: shape, data };
+  const typed = data instanceof Uint8Array && datatype !== "BYTES" ? typedView(datatype, data) : (data as string[]);
+  return { name, type: toRuntimeType(datatype), dims: shape, data: typed };
 }
 
 function toTensor({ name, type, dims, data }: RuntimeTensor): Tensor {
@@ -135,7 +136,7 @@ function toTensor({ name, type, dims, data }: RuntimeTensor): Tensor {
   if (datatype === undefined) {
     throw new Error(`output ${JSON.stringify(name)} has the unknown type ${type}`);
   }
-  return { name, datatype, shape: dims, data };
+  return { name, datatype, shape: dims, data: Array.isArray(data) ? data : bytesOf(data) };
 }
 
 /** onnxruntime's messages without the source files they were built from and without line breaks. */

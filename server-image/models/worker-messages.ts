@@ -1,6 +1,6 @@
 // What the main thread and the threads that run the model say to each other.
 
-import type { RuntimeType, TensorData } from "../tensors/datatypes.ts";
+import type { RuntimeType, TypedData } from "../tensors/datatypes.ts";
 import type { RuntimeValue } from "./metadata.ts";
 
 /** Given to a worker at its start. */
@@ -14,7 +14,7 @@ export interface RuntimeTensor {
   readonly name: string;
   readonly type: RuntimeType;
   readonly dims: readonly number[];
-  readonly data: TensorData;
+  readonly data: TypedData | readonly string[];
 }
 
 /** The only message to a worker; it answers each with `ran` or `run-failed` before it takes the next. */

@@ -18,8 +18,8 @@ export const DATATYPES = [
 ] as const;
 export type Datatype = (typeof DATATYPES)[number];
 
-/** Elements in row-major order. BOOL: one byte each, 0 or 1. FP16: the bits as 16-bit integers. BYTES: text. */
-export type TensorData =
+/** Elements as numbers. BOOL: one byte each, 0 or 1. FP16: the bits as 16-bit integers. */
+export type TypedData =
   | Uint8Array<ArrayBuffer>
   | Uint16Array<ArrayBuffer>
   | Uint32Array<ArrayBuffer>
@@ -29,10 +29,15 @@ export type TensorData =
   | Int32Array<ArrayBuffer>
   | BigInt64Array<ArrayBuffer>
   | Float32Array<ArrayBuffer>
-  | Float64Array<ArrayBuffer>
-  | string[];
+  | Float64Array<ArrayBuffer>;
 
-/** A named value. `shape` has no negative dimension and its product is the length of `data`. */
+/**
+ * Elements in row-major order. Bytes lie as the protocol's binary form and onnxruntime have them (little-endian, no
+ * padding), at any alignment, so that a request's body is read where it lies; `typedView` gives numbers. BYTES: texts.
+ */
+export type TensorData = Uint8Array | readonly string[];
+
+/** A named value. `shape` has no negative dimension and its product is the number of elements in `data`. */
 export interface Tensor {
   readonly name: string;
   readonly datatype: Datatype;
@@ -62,14 +67,31 @@ const ARRAYS = {
   FP64: Float64Array,
 } as const;
 
-/** Zeros of a datatype; BYTES gives empty texts. Its memory is its own, so it can be transferred to a worker. */
-export function zeros<T extends Exclude<Datatype, "BYTES">>(
-  datatype: T,
-  length: number,
-): InstanceType<(typeof ARRAYS)[T]>;
-export function zeros(datatype: Datatype, length: number): TensorData;
-export function zeros(datatype: Datatype, length: number): TensorData {
-  return datatype === "BYTES" ? Array.from<string>({ length }).fill("") : new ARRAYS[datatype](length);
+/** Datatypes whose elements all have the same size. */
+export type FixedSizeDatatype = keyof typeof ARRAYS;
+
+/** Bytes of one element. */
+export function elementBytes(datatype: FixedSizeDatatype): number {
+  return ARRAYS[datatype].BYTES_PER_ELEMENT;
+}
+
+/** Zeros in memory of their own. */
+export function zeros<T extends FixedSizeDatatype>(datatype: T, length: number): InstanceType<(typeof ARRAYS)[T]>;
+export function zeros(datatype: FixedSizeDatatype, length: number): TypedData {
+  return new ARRAYS[datatype](length);
+}
+
+/** The bytes of typed data, in the same memory. */
+export function bytesOf(data: TypedData): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+}
+
+/** Bytes as numbers: in the same memory where the alignment allows it, else copied. */
+export function typedView<T extends FixedSizeDatatype>(datatype: T, bytes: Uint8Array): InstanceType<(typeof ARRAYS)[T]>;
+export function typedView(datatype: FixedSizeDatatype, bytes: Uint8Array): TypedData {
+  const size = elementBytes(datatype);
+  const { buffer, byteOffset } = bytes.byteOffset % size === 0 ? bytes : Uint8Array.from(bytes);
+  return new ARRAYS[datatype](buffer as ArrayBuffer, byteOffset, bytes.byteLength / size);
 }
 
 const RUNTIME_TYPES = {

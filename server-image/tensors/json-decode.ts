@@ -1,7 +1,7 @@
 // JSON data of a tensor, flat or nested, to typed memory: every element checked, nothing rounded silently.
 
 import { invalidArgument } from "../inference-error.ts";
-import { type Datatype, type TensorData, zeros } from "./datatypes.ts";
+import { bytesOf, type Datatype, type TensorData, zeros } from "./datatypes.ts";
 import { elementCount, showShape } from "./shape.ts";
 
 /** Writes one row of JSON values from `offset` on. Throws `INVALID_ARGUMENT` naming the element. */
@@ -80,16 +80,16 @@ function rowWriter(datatype: Datatype, count: number, what: string): [TensorData
     case "FP32":
     case "FP64": {
       const memory = zeros(datatype, count);
-      return [memory, floatWriter(memory, datatype, what)];
+      return [bytesOf(memory), floatWriter(memory, datatype, what)];
     }
     case "INT64":
     case "UINT64": {
       const memory = zeros(datatype, count);
-      return [memory, wideIntegerWriter(memory, datatype, what)];
+      return [bytesOf(memory), wideIntegerWriter(memory, datatype, what)];
     }
     case "BOOL": {
       const memory = zeros(datatype, count);
-      return [memory, booleanWriter(memory, what)];
+      return [bytesOf(memory), booleanWriter(memory, what)];
     }
     case "BYTES": {
       const memory: string[] = [];
@@ -99,7 +99,7 @@ function rowWriter(datatype: Datatype, count: number, what: string): [TensorData
       throw invalidArgument(`${what}: FP16 has no JSON form in the protocol; it needs the binary tensor extension`);
     default: {
       const memory = zeros(datatype, count);
-      return [memory, integerWriter(memory, datatype, what)];
+      return [bytesOf(memory), integerWriter(memory, datatype, what)];
     }
   }
 }

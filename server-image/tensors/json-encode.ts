@@ -1,7 +1,7 @@
 // Tensor data to JSON: a flat list, exact in every datatype, NaN and infinities as tokens.
 
 import { InferenceError } from "../inference-error.ts";
-import type { Tensor } from "./datatypes.ts";
+import { type Datatype, type Tensor, typedView } from "./datatypes.ts";
 import { FloatTextWriter, MAX_FLOAT_TEXT_BYTES } from "./float-text.ts";
 
 const COMMA = 0x2c;
@@ -13,24 +13,27 @@ const CLOSE = 0x5d;
  * written as these tokens, which Python and most parsers read and strict JSON does not know: a null would lose them.
  * Throws `INVALID_ARGUMENT` for FP16, which the protocol gives no JSON form.
  */
-export function encodeJsonData(tensor: Tensor): Buffer {
-  const { data } = tensor;
-  switch (tensor.datatype) {
+export function encodeJsonData({ name, datatype, data }: Tensor): Buffer {
+  return data instanceof Uint8Array ? encodeBytes(name, datatype, data) : Buffer.from(JSON.stringify(data));
+}
+
+function encodeBytes(name: string, datatype: Datatype, bytes: Uint8Array): Buffer {
+  switch (datatype) {
+    case "BYTES":
+      throw new Error(`output ${JSON.stringify(name)} has bytes where texts belong`);
     case "FP16":
       throw new InferenceError(
         "INVALID_ARGUMENT",
-        `output ${JSON.stringify(tensor.name)}: FP16 has no JSON form in the protocol; it needs the binary tensor extension`,
+        `output ${JSON.stringify(name)}: FP16 has no JSON form in the protocol; it needs the binary tensor extension`,
       );
     case "FP32":
-      return encodeFloats(data as Float32Array);
+      return encodeFloats(typedView(datatype, bytes));
     case "FP64":
-      return Buffer.from(`[${Array.from(data as Float64Array, doubleText).join(",")}]`, "latin1");
+      return Buffer.from(`[${Array.from(typedView(datatype, bytes), doubleText).join(",")}]`, "latin1");
     case "BOOL":
-      return Buffer.from(`[${Array.from(data as Uint8Array, Boolean).join(",")}]`, "latin1");
-    case "BYTES":
-      return Buffer.from(JSON.stringify(data));
+      return Buffer.from(`[${Array.from(bytes, Boolean).join(",")}]`, "latin1");
     default:
-      return Buffer.from(`[${data.join(",")}]`, "latin1");
+      return Buffer.from(`[${typedView(datatype, bytes).join(",")}]`, "latin1");
   }
 }
 

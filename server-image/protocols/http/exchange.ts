@@ -2,14 +2,16 @@
 
 import type { IncomingHttpHeaders } from "node:http";
 
+import type { Cancellation } from "../../cancellation.ts";
+
 export interface HttpRequest {
   /** In capitals. */
   readonly method: string;
   /** The decoded parts of the path: `/v2/models/a%2Fb` is ["v2", "models", "a/b"]. A slash at the end adds nothing. */
   readonly path: readonly string[];
   readonly headers: IncomingHttpHeaders;
-  /** Aborts when the client goes away before it has the answer. */
-  readonly signal: AbortSignal;
+  /** Cancelled when the client goes away before it has the answer. */
+  readonly cancellation: Cancellation;
   /** The whole body. Rejects with an InferenceError: `TOO_LARGE`, `UNAVAILABLE`, `UNSUPPORTED_ENCODING`, `CANCELLED`. */
   readonly readBody: () => Promise<Buffer>;
 }
@@ -17,7 +19,8 @@ export interface HttpRequest {
 export interface HttpAnswer {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
-  readonly body: string | Uint8Array;
+  /** Parts are sent one after the other, without joining them first. */
+  readonly body: string | Uint8Array | readonly Uint8Array[];
 }
 
 export function jsonAnswer(status: number, value: unknown, headers: Readonly<Record<string, string>> = {}): HttpAnswer {

@@ -3,6 +3,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 
+import { Cancellation } from "../../cancellation.ts";
 import type { Log } from "../../log.ts";
 import { readBody } from "./body.ts";
 import { BodyBudget } from "./body-budget.ts";
@@ -115,7 +116,7 @@ export class HttpListener {
   }
 
   async #serve(message: IncomingMessage, response: ServerResponse): Promise<void> {
-    const gone = new AbortController();
+    const gone = new Cancellation();
     const unanswered = this.#connections.get(message.socket)?.unanswered;
     unanswered?.add(response);
     this.#inProgress += 1;
@@ -124,27 +125,33 @@ export class HttpListener {
       this.#inProgress -= 1;
       this.#onIdle?.();
       if (!response.writableFinished) {
-        gone.abort();
+        gone.cancel();
       }
     });
-    const answer = await this.#answer(message, gone.signal);
-    if (gone.signal.aborted) {
+    const answer = await this.#answer(message, gone);
+    if (gone.cancelled) {
       return;
     }
-    const body = typeof answer.body === "string" ? Buffer.from(answer.body) : answer.body;
+    const parts = toParts(answer.body);
     // Asked after the wait for the answer: the server may have begun to stop meanwhile.
     if (this.#mustEnd(message.socket)) {
       response.setHeader("connection", "close");
       await discardRest(message);
-      if (gone.signal.aborted) {
+      if (gone.cancelled) {
         return;
       }
     }
-    response.writeHead(answer.status, { ...answer.headers, "content-length": body.length });
-    response.end(body);
+    const length = parts.reduce((total, part) => total + part.length, 0);
+    response.writeHead(answer.status, { ...answer.headers, "content-length": length });
+    // Together with the head in one packet where they fit.
+    response.cork();
+    for (const part of parts) {
+      response.write(part);
+    }
+    response.end();
   }
 
-  async #answer(message: IncomingMessage, signal: AbortSignal): Promise<HttpAnswer> {
+  async #answer(message: IncomingMessage, cancellation: Cancellation): Promise<HttpAnswer> {
     const path = splitPath(message.url ?? "/");
     if (path === undefined) {
       return errorAnswer(400, "the path is not a valid URL path");
@@ -155,7 +162,7 @@ export class HttpListener {
         method: message.method ?? "GET",
         path,
         headers: message.headers,
-        signal,
+        cancellation,
         readBody: () => readBody(message, this.#options.maxBodyBytes, share),
       });
     } catch (err) {
@@ -170,6 +177,13 @@ export class HttpListener {
   #mustEnd(socket: Socket): boolean {
     return this.#draining || this.#options.clock() >= (this.#connections.get(socket)?.expiresAtMs ?? 0);
   }
+}
+
+function toParts(body: HttpAnswer["body"]): readonly Uint8Array[] {
+  if (typeof body === "string") {
+    return [Buffer.from(body)];
+  }
+  return body instanceof Uint8Array ? [body] : body;
 }
 
 /** Closing a connection with unread bytes resets it, and the client would lose an answer that came before its body ended. */

@@ -4,24 +4,12 @@ import { randomUUID } from "node:crypto";
 
 import { InferenceError, type InferenceErrorCode } from "../../inference-error.ts";
 import type { Log } from "../../log.ts";
-import type { Metrics } from "../../metrics.ts";
-import type { Model } from "../../models/model.ts";
+import type { ServedModel } from "../../models/served-model.ts";
+import type { ProtocolContext } from "../context.ts";
 import { errorAnswer, type HttpAnswer, type HttpRequest } from "../http/exchange.ts";
+import { countInference } from "../http/inference.ts";
 import { decodeInferRequest } from "./decode.ts";
 import { encodeInferResponse } from "./encode.ts";
-
-/** What the routes need. */
-export interface RestContext {
-  readonly model: Model;
-  readonly metrics: Pick<Metrics, "requestReceived" | "requestEnded">;
-  /** True once the server has been told to stop. */
-  readonly isStopping: () => boolean;
-  /** Milliseconds, monotonic. */
-  readonly clock: () => number;
-  readonly log: Log;
-}
-
-const PROTOCOL = "v2-rest";
 
 const STATUS = {
   INVALID_ARGUMENT: 400,
@@ -47,25 +35,24 @@ export function toErrorAnswer(error: unknown, log: Log): HttpAnswer {
 }
 
 /** @param find throws `NOT_FOUND` when the path names another model or version */
-export async function infer(request: HttpRequest, context: RestContext, find: () => Model): Promise<HttpAnswer> {
-  const { metrics, clock, log } = context;
-  const arrivedAt = clock();
-  metrics.requestReceived(PROTOCOL);
-  const answer = await run(request, find).catch((error: unknown) => toErrorAnswer(error, log));
-  // A run cannot be cut off, so its answer may find nobody.
-  const status = request.signal.aborted ? STATUS.CANCELLED : answer.status;
-  metrics.requestEnded(PROTOCOL, status, (clock() - arrivedAt) / 1000);
-  return answer;
+export async function infer(
+  request: HttpRequest,
+  context: ProtocolContext,
+  find: () => ServedModel,
+): Promise<HttpAnswer> {
+  return countInference(request, context, "v2-rest", () =>
+    run(request, find).catch((error: unknown) => toErrorAnswer(error, context.log)),
+  );
 }
 
-async function run(request: HttpRequest, find: () => Model): Promise<HttpAnswer> {
+async function run(request: HttpRequest, find: () => ServedModel): Promise<HttpAnswer> {
   const model = find();
   // Before the body is read: a rejection must cost next to nothing.
   model.admit();
   const body = await request.readBody();
   const metadata = model.readyMetadata();
   const { id, ...decoded } = decodeInferRequest(body, request.headers["inference-header-content-length"], metadata);
-  const { outputs } = await model.infer(decoded, request.signal);
+  const { outputs } = await model.infer(decoded, request.cancellation);
   return {
     status: 200,
     headers: { "content-type": "application/json" },

@@ -2,19 +2,13 @@
 
 import { InferenceError } from "../../inference-error.ts";
 import type { ModelMetadata } from "../../models/metadata.ts";
-import type { Model, Readiness } from "../../models/model.ts";
+import type { Readiness, ServedModel } from "../../models/served-model.ts";
+import { type ProtocolContext, SERVER_NAME } from "../context.ts";
 import { errorAnswer, type HttpAnswer, type HttpRequest, jsonAnswer } from "../http/exchange.ts";
-import { infer, type RestContext, toErrorAnswer } from "./infer.ts";
-
-/** The server's own version is that of its package. */
-export interface RoutesContext extends RestContext {
-  readonly serverVersion: string;
-}
-
-const SERVER_NAME = "plimsoll-server";
+import { infer, toErrorAnswer } from "./infer.ts";
 
 /** Undefined when the path is none of this protocol's (it does not begin with /v2). */
-export async function openInferenceRest(request: HttpRequest, context: RoutesContext): Promise<HttpAnswer | undefined> {
+export async function openInferenceRest(request: HttpRequest, context: ProtocolContext): Promise<HttpAnswer | undefined> {
   if (request.path[0] !== "v2") {
     return undefined;
   }
@@ -25,7 +19,7 @@ export async function openInferenceRest(request: HttpRequest, context: RoutesCon
   }
 }
 
-async function route(request: HttpRequest, context: RoutesContext): Promise<HttpAnswer> {
+async function route(request: HttpRequest, context: ProtocolContext): Promise<HttpAnswer> {
   const [, section, ...rest] = request.path;
   switch (section) {
     case undefined:
@@ -41,7 +35,7 @@ async function route(request: HttpRequest, context: RoutesContext): Promise<Http
   }
 }
 
-function health(request: HttpRequest, rest: readonly string[], context: RoutesContext): HttpAnswer {
+function health(request: HttpRequest, rest: readonly string[], context: ProtocolContext): HttpAnswer {
   switch (rest.join("/")) {
     case "live":
       return get(request, () => jsonAnswer(200, { live: true }));
@@ -57,7 +51,7 @@ function health(request: HttpRequest, rest: readonly string[], context: RoutesCo
   }
 }
 
-function serverReadiness({ isStopping, model }: RoutesContext): Readiness {
+function serverReadiness({ isStopping, model }: ProtocolContext): Readiness {
   return isStopping() ? { ready: false, reason: "server is stopping" } : model.readiness;
 }
 
@@ -65,7 +59,7 @@ function serverReadiness({ isStopping, model }: RoutesContext): Readiness {
 async function modelRoute(
   request: HttpRequest,
   [name = "", ...rest]: readonly string[],
-  context: RoutesContext,
+  context: ProtocolContext,
 ): Promise<HttpAnswer> {
   const version = rest[0] === "versions" ? rest[1] : undefined;
   const verb = (version === undefined ? rest : rest.slice(2)).join("/");
@@ -82,14 +76,14 @@ async function modelRoute(
   }
 }
 
-function modelReady(model: Model, context: RoutesContext): HttpAnswer {
+function modelReady(model: ServedModel, context: ProtocolContext): HttpAnswer {
   const readiness = serverReadiness(context);
   return readiness.ready
     ? jsonAnswer(200, { name: model.name, ready: true })
     : jsonAnswer(503, { name: model.name, ready: false, error: readiness.reason });
 }
 
-function findModel(model: Model, name: string, version: string | undefined): Model {
+function findModel(model: ServedModel, name: string, version: string | undefined): ServedModel {
   if (name !== model.name) {
     throw new InferenceError(
       "NOT_FOUND",
