@@ -87,7 +87,10 @@ export function bytesOf(data: TypedData): Uint8Array<ArrayBuffer> {
 }
 
 /** Bytes as numbers: in the same memory where the alignment allows it, else copied. */
-export function typedView<T extends FixedSizeDatatype>(datatype: T, bytes: Uint8Array): InstanceType<(typeof ARRAYS)[T]>;
+export function typedView<T extends FixedSizeDatatype>(
+  datatype: T,
+  bytes: Uint8Array,
+): InstanceType<(typeof ARRAYS)[T]>;
 export function typedView(datatype: FixedSizeDatatype, bytes: Uint8Array): TypedData {
   const size = elementBytes(datatype);
   const { buffer, byteOffset } = bytes.byteOffset % size === 0 ? bytes : Uint8Array.from(bytes);
