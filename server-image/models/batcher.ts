@@ -1,50 +1,95 @@
-// The bounded queue between the protocols and the workers: first come, first served, one request per run for now.
+// The bounded queue between the protocols and what runs the model: what queued while it was busy is the next batch.
 
 import type { Cancellation } from "../cancellation.ts";
 import { InferenceError } from "../inference-error.ts";
-import type { WorkerPool } from "./pool.ts";
-import type { RunRequest, RunResult } from "./worker-handle.ts";
+import { type BatchPart, inputBytes, joinInputs, joinKey, outputNamesOf, rowsOf, splitOutputs } from "./batch.ts";
+import type { BufferPool } from "./buffer-pool.ts";
+import { type Queued, RequestQueue } from "./request-queue.ts";
+import { RunTimes } from "./run-times.ts";
+import { ModelRunError, type Runner, type RunResult } from "./runner.ts";
+import type { InferenceRequest, InferenceResult } from "./served-model.ts";
+import type { StatisticsRecorder } from "./statistics.ts";
 
-/** What the batcher needs of a pool. */
-export type Runner = Pick<WorkerPool, "idleCount" | "run">;
-
-/** Told of each run that gave a result. */
+/** Told of each request that begins to run, and of each run that gave a result. */
 export interface RunObserver {
-  observeRun(run: { rows: number; queueSeconds: number; computeSeconds: number }): void;
+  observeQueue(seconds: number): void;
+  observeRun(run: { rows: number; computeSeconds: number }): void;
 }
 
 export interface BatcherOptions {
+  /** Most rows of joined requests; 1: requests are not joined. */
+  readonly maxBatchSize: number;
+  /** A request waits so long for others to join while a worker is idle; 0: not at all. */
+  readonly batchDelayMs: number;
   /** Requests that may wait while all workers are busy. */
   readonly maxQueueLength: number;
+  /** Bytes of inputs that may wait. */
+  readonly maxQueueBytes: number;
   /** Waiting longer ends with `UNAVAILABLE`; a run that has begun is not cut off. */
-  readonly requestTimeoutMs: number;
+  readonly queueTimeoutMs: number;
+  /** A request that can expect to wait longer, and longer than a few runs, is refused at once. */
+  readonly maxExpectedWaitMs: number;
   readonly observer: RunObserver;
+  readonly statistics: StatisticsRecorder;
+  readonly buffers: BufferPool;
   /** Milliseconds, monotonic. */
   readonly clock: () => number;
+  /** Milliseconds since 1970. */
+  readonly wallClock: () => number;
+  /** Calls back once all that has arrived by now has been read: `setImmediate`. */
+  readonly afterArrivals: (callback: () => void) => void;
 }
 
-interface Waiting {
-  readonly request: RunRequest;
+/** How often it is looked for requests that have waited too long. */
+const SWEEP_MS = 20;
+
+/** However short the allowed wait, so many runs may be ahead: else a slow model could have no queue at all. */
+const RUNS_ALWAYS_AHEAD = 4;
+
+class WaitingRequest implements Queued, BatchPart {
+  readonly request: InferenceRequest;
   readonly rows: number;
-  readonly enqueuedAt: number;
-  readonly result: PromiseWithResolvers<RunResult>;
+  readonly bytes: number;
+  joinKey: string | undefined;
+  readonly enqueuedAtMs: number;
+  readonly expiresAtMs: number;
+  resolve!: (result: InferenceResult) => void;
+  reject!: (error: unknown) => void;
+
+  constructor(request: InferenceRequest, joinable: boolean, times: { nowMs: number; timeoutMs: number }) {
+    const rows = joinable ? rowsOf(request) : undefined;
+    this.request = request;
+    this.rows = rows ?? 1;
+    this.joinKey = rows === undefined ? undefined : joinKey(request);
+    this.bytes = inputBytes(request);
+    this.enqueuedAtMs = times.nowMs;
+    this.expiresAtMs = times.nowMs + times.timeoutMs;
+  }
+
+  get priority(): number {
+    return this.request.priority ?? 0;
+  }
 }
 
 export class Batcher {
   readonly #runner: Runner;
   readonly #options: BatcherOptions;
-  // A Set keeps the order of arrival and lets any request leave at once.
-  readonly #queue = new Set<Waiting>();
+  readonly #queue = new RequestQueue<WaitingRequest>();
+  readonly #runTimes = new RunTimes();
   #inFlight = 0;
+  #dispatchIsDue = false;
+  #sweeping = false;
+  #lastEmptyAtMs: number;
 
   constructor(runner: Runner, options: BatcherOptions) {
     this.#runner = runner;
     this.#options = options;
+    this.#lastEmptyAtMs = options.clock();
   }
 
   /** Accepted requests that do not run yet. */
   get queueDepth(): number {
-    return this.#queue.size;
+    return this.#queue.length;
   }
 
   /** Accepted requests without a result: waiting or running. */
@@ -52,74 +97,239 @@ export class Batcher {
     return this.#inFlight;
   }
 
-  /** Whether `infer` would reject right now. */
-  get isFull(): boolean {
-    return this.#runner.idleCount === 0 && this.#queue.size >= this.#options.maxQueueLength;
+  /** Since when requests have been waiting without a break; undefined while none waits. By the clock of the options. */
+  get backlogSinceMs(): number | undefined {
+    return this.#queue.length === 0 ? undefined : this.#lastEmptyAtMs;
+  }
+
+  /** Tells what is known of run times from elsewhere, such as the calibration. */
+  learnRunTime(rows: number, seconds: number): void {
+    this.#runTimes.observe(rows, seconds);
+  }
+
+  /** Why `infer` would reject any request right now; undefined where it would not. */
+  refusal(): InferenceError | undefined {
+    const { maxBatchSize, maxQueueLength, maxQueueBytes } = this.#options;
+    const beginAtOnce = this.#runner.idleCount * maxBatchSize;
+    if (this.#queue.length >= maxQueueLength + beginAtOnce) {
+      return unavailable("Exceeds maximum queue size: the server is at its limit; try again later");
+    }
+    if (this.#queue.bytes >= maxQueueBytes) {
+      return unavailable("Exceeds maximum queue size: too many bytes of requests wait; try again later");
+    }
+    return undefined;
   }
 
   /**
-   * Waits for a worker and runs. Rejects with `UNAVAILABLE` at once when the queue is full and when the wait is too long,
-   * with `CANCELLED` when the client leaves while the request waits, and as the pool does when the run fails.
-   *
-   * @param rows how many rows the request counts for in the batch size
+   * Waits for a turn and runs, possibly together with others. Rejects with `UNAVAILABLE` at once when the queue is full
+   * or the wait would be too long, and when it was too long after all; with `CANCELLED` when the client leaves while the
+   * request waits; and as the runner does when the run fails.
    */
-  async infer(request: RunRequest, rows: number, cancellation: Cancellation): Promise<RunResult> {
-    if (this.isFull) {
-      throw queueFull();
+  infer(request: InferenceRequest, cancellation: Cancellation): Promise<InferenceResult> {
+    const { clock, queueTimeoutMs, statistics, maxBatchSize } = this.#options;
+    const { timeoutMs = Number.POSITIVE_INFINITY } = request;
+    const nowMs = clock();
+    const refusal = cancellation.cancelled ? clientGone() : (this.refusal() ?? this.#tooLate(request));
+    if (refusal !== undefined) {
+      statistics.failed(0);
+      return Promise.reject(refusal);
     }
-    if (cancellation.cancelled) {
-      throw clientGone();
-    }
-    const { clock, requestTimeoutMs } = this.#options;
-    const waiting: Waiting = { request, rows, enqueuedAt: clock(), result: Promise.withResolvers() };
-    const leave = (reason: InferenceError) => {
-      if (this.#queue.delete(waiting)) {
-        waiting.result.reject(reason);
+    const waiting = new WaitingRequest(request, maxBatchSize > 1, {
+      nowMs,
+      timeoutMs: Math.min(timeoutMs, queueTimeoutMs),
+    });
+    const result = new Promise<InferenceResult>((resolve, reject) => {
+      waiting.resolve = resolve;
+      waiting.reject = reject;
+    });
+    cancellation.listen(() => {
+      if (this.#queue.remove(waiting)) {
+        this.#fail(waiting, clientGone());
       }
-    };
-    const leaveUnread = () => leave(clientGone());
-    const timer = setTimeout(() => leave(waitedTooLong(requestTimeoutMs)), requestTimeoutMs);
-    cancellation.listen(leaveUnread);
+    });
     this.#inFlight += 1;
+    if (this.#queue.length === 0) {
+      this.#lastEmptyAtMs = nowMs;
+    }
     this.#queue.add(waiting);
-    this.dispatch();
-    try {
-      return await waiting.result.promise;
-    } finally {
-      this.#inFlight -= 1;
-      clearTimeout(timer);
-      cancellation.listen(undefined);
-    }
-  }
-
-  /** Gives idle workers to the requests that have waited longest. To be called when a worker becomes idle. */
-  dispatch(): void {
-    for (const waiting of this.#queue) {
-      if (this.#runner.idleCount === 0) {
-        return;
-      }
-      this.#queue.delete(waiting);
-      waiting.result.resolve(this.#run(waiting));
-    }
-  }
-
-  async #run({ request, rows, enqueuedAt }: Waiting): Promise<RunResult> {
-    const queueSeconds = (this.#options.clock() - enqueuedAt) / 1000;
-    const result = await this.#runner.run(request);
-    this.#options.observer.observeRun({ rows, queueSeconds, computeSeconds: result.computeSeconds });
+    this.#sweepLater();
+    this.#dispatchSoon();
     return result;
+  }
+
+  /** Gives the requests that have waited longest to what is idle. To be called when a worker becomes idle. */
+  dispatch(): void {
+    const { maxBatchSize, clock } = this.#options;
+    while (this.#runner.idleCount > 0 && this.#queue.length > 0 && !this.#waitsForMore()) {
+      const batch = this.#queue.takeBatch(maxBatchSize);
+      if (this.#queue.length === 0) {
+        this.#lastEmptyAtMs = clock();
+      }
+      void this.#run(batch);
+    }
+  }
+
+  /** What arrives in one turn of the event loop runs together where it can: no waiting, but no haste either. */
+  #dispatchSoon(): void {
+    if (this.#runner.idleCount === 0 || this.#dispatchIsDue) {
+      return;
+    }
+    if (this.#options.maxBatchSize === 1) {
+      this.dispatch();
+      return;
+    }
+    this.#dispatchIsDue = true;
+    this.#options.afterArrivals(() => {
+      this.#dispatchIsDue = false;
+      this.dispatch();
+    });
+  }
+
+  #waitsForMore(): boolean {
+    const { batchDelayMs, maxBatchSize, clock } = this.#options;
+    const first = this.#queue.peek();
+    if (batchDelayMs === 0 || first === undefined || this.#queue.rows >= maxBatchSize) {
+      return false;
+    }
+    const remainingMs = first.enqueuedAtMs + batchDelayMs - clock();
+    if (remainingMs <= 0 || first.joinKey === undefined) {
+      return false;
+    }
+    if (!this.#dispatchIsDue) {
+      this.#dispatchIsDue = true;
+      setTimeout(() => {
+        this.#dispatchIsDue = false;
+        this.dispatch();
+      }, remainingMs);
+    }
+    return true;
+  }
+
+  async #run(batch: readonly WaitingRequest[]): Promise<void> {
+    const { clock, observer, statistics, buffers } = this.#options;
+    const startedAtMs = clock();
+    for (const { enqueuedAtMs } of batch) {
+      observer.observeQueue((startedAtMs - enqueuedAtMs) / 1000);
+      statistics.queued(startedAtMs - enqueuedAtMs);
+    }
+    const rows = batch.reduce((sum, part) => sum + part.rows, 0);
+    try {
+      const [only] = batch;
+      const isJoined = this.#runner.movesInputs || batch.length > 1;
+      const inputs = isJoined || only === undefined ? joinInputs(batch, buffers) : only.request.inputs;
+      const joinedAtMs = clock();
+      const result = await this.#runner.run({ inputs, outputNames: outputNamesOf(batch) });
+      const ranAtMs = clock();
+      const freed = isJoined && !this.#runner.movesInputs ? memoryOf(inputs) : result.freed;
+      for (const buffer of freed) {
+        buffers.give(buffer);
+      }
+      this.#succeed(batch, result);
+      this.#runTimes.observe(rows, result.computeSeconds);
+      observer.observeRun({ rows, computeSeconds: result.computeSeconds });
+      statistics.ran({
+        rows,
+        requests: batch.length,
+        wallClockMs: this.#options.wallClock(),
+        inputMs: joinedAtMs - startedAtMs,
+        inferMs: result.computeSeconds * 1000,
+        outputMs: clock() - ranAtMs,
+      });
+    } catch (error) {
+      this.#afterFailure(batch, error);
+    }
+  }
+
+  #succeed(batch: readonly WaitingRequest[], result: RunResult): void {
+    const { clock, statistics } = this.#options;
+    const outputs = splitOutputs(batch, result.outputs);
+    const nowMs = clock();
+    for (const [index, waiting] of batch.entries()) {
+      this.#inFlight -= 1;
+      statistics.succeeded(nowMs - waiting.enqueuedAtMs);
+      waiting.resolve({ outputs: outputs[index] ?? [] });
+    }
+  }
+
+  /** One client's input must not fail the requests of others: those that were joined are tried again, each alone. */
+  #afterFailure(batch: readonly WaitingRequest[], error: unknown): void {
+    if (batch.length === 1 || !(error instanceof ModelRunError)) {
+      for (const waiting of batch) {
+        this.#fail(waiting, error);
+      }
+      return;
+    }
+    for (const waiting of batch) {
+      waiting.joinKey = undefined;
+      this.#queue.add(waiting);
+    }
+    this.dispatch();
+  }
+
+  #fail(waiting: WaitingRequest, error: unknown): void {
+    this.#inFlight -= 1;
+    this.#options.statistics.failed(this.#options.clock() - waiting.enqueuedAtMs);
+    waiting.reject(error);
+  }
+
+  /** An early no: for the client it is worth more than a late one, and for the others it is a shorter queue. */
+  #tooLate({ priority = 0, timeoutMs = Number.POSITIVE_INFINITY }: InferenceRequest): InferenceError | undefined {
+    if (timeoutMs <= 0) {
+      return unavailable("Request timeout expired: its deadline had passed when it arrived");
+    }
+    const { maxBatchSize, maxExpectedWaitMs } = this.#options;
+    const fullRunSeconds = this.#runTimes.estimate(maxBatchSize);
+    if (fullRunSeconds === undefined || (this.#runner.idleCount > 0 && this.#queue.length === 0)) {
+      return undefined;
+    }
+    const runsAhead = this.#queue.rowsAhead(priority) / maxBatchSize / this.#runner.parallelRuns;
+    const waitMs = runsAhead * fullRunSeconds * 1000;
+    const limitMs = Math.max(maxExpectedWaitMs, RUNS_ALWAYS_AHEAD * fullRunSeconds * 1000);
+    if (waitMs > limitMs) {
+      return unavailable(`Exceeds maximum queue size: it would wait ${showSeconds(waitMs)}; try again later`);
+    }
+    const ownRunMs = (this.#runTimes.estimate(1) ?? 0) * 1000;
+    return waitMs + ownRunMs > timeoutMs
+      ? unavailable(
+          `Request timeout expired: it would take ${showSeconds(waitMs + ownRunMs)} and has ${showSeconds(timeoutMs)}`,
+        )
+      : undefined;
+  }
+
+  #sweepLater(): void {
+    if (this.#sweeping) {
+      return;
+    }
+    this.#sweeping = true;
+    setTimeout(() => {
+      this.#sweeping = false;
+      const nowMs = this.#options.clock();
+      for (const waiting of this.#queue.takeExpired(nowMs)) {
+        this.#fail(waiting, waitedTooLong(nowMs - waiting.enqueuedAtMs));
+      }
+      if (this.#queue.length > 0) {
+        this.#sweepLater();
+      }
+    }, SWEEP_MS);
   }
 }
 
-/** The error of a full queue, also for protocols that ask `isFull` before they read a body. */
-export function queueFull(): InferenceError {
-  return new InferenceError("UNAVAILABLE", "Exceeds maximum queue size: the server is at its limit; try again later");
+function memoryOf(inputs: readonly { readonly data: unknown }[]): ArrayBuffer[] {
+  return inputs.flatMap(({ data }) => (data instanceof Uint8Array ? [data.buffer as ArrayBuffer] : []));
+}
+
+function unavailable(message: string): InferenceError {
+  return new InferenceError("UNAVAILABLE", message);
 }
 
 function clientGone(): InferenceError {
   return new InferenceError("CANCELLED", "the client closed the connection");
 }
 
-function waitedTooLong(limitMs: number): InferenceError {
-  return new InferenceError("UNAVAILABLE", `Request timeout expired: it waited ${limitMs / 1000} s for its turn`);
+function waitedTooLong(waitedMs: number): InferenceError {
+  return unavailable(`Request timeout expired: it waited ${showSeconds(waitedMs)} for its turn`);
+}
+
+function showSeconds(ms: number): string {
+  return `${Number((ms / 1000).toPrecision(2))} s`;
 }

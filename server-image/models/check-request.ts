@@ -14,15 +14,18 @@ export interface InputHead {
 
 /** The model's own description of one input that a request names. Throws `INVALID_ARGUMENT`. */
 export function checkInput(metadata: ModelMetadata, input: InputHead): TensorSpec {
-  const what = `input ${JSON.stringify(input.name)}`;
   const spec = findInput(metadata, input.name);
   if (input.datatype !== spec.datatype) {
-    throw invalidArgument(`${what}: datatype is ${JSON.stringify(input.datatype)}; the model takes ${spec.datatype}`);
+    throw invalidArgument(
+      `input ${JSON.stringify(input.name)}: datatype is ${JSON.stringify(input.datatype)}; ` +
+        `the model takes ${spec.datatype}`,
+    );
   }
   if (!shapeFits(input.shape, spec.shape)) {
     const anySize = spec.shape.includes(-1) ? " (-1: any size)" : "";
     throw invalidArgument(
-      `${what}: shape is ${showShape(input.shape)}; the model takes ${showShape(spec.shape)}${anySize}`,
+      `input ${JSON.stringify(input.name)}: shape is ${showShape(input.shape)}; ` +
+        `the model takes ${showShape(spec.shape)}${anySize}`,
     );
   }
   return spec;
@@ -35,27 +38,55 @@ export function checkInputSet(metadata: ModelMetadata, names: readonly string[])
   for (const name of names) {
     findInput(metadata, name);
   }
-  const missing = metadata.inputs.filter(({ name }) => !names.includes(name));
-  if (missing.length > 0) {
+  if (names.length < metadata.inputs.length) {
+    const missing = metadata.inputs.filter(({ name }) => !names.includes(name));
     throw invalidArgument(`missing ${showNames(missing)}; the model takes ${showNames(metadata.inputs)}`);
   }
 }
 
 /** The outputs to compute: those asked for, all when none is named. Throws `INVALID_ARGUMENT`. */
-export function selectOutputs(metadata: ModelMetadata, asked: readonly string[]): string[] {
+export function selectOutputs(metadata: ModelMetadata, asked: readonly string[]): readonly string[] {
+  const { outputs, outputNames } = byName(metadata);
+  if (asked.length === 0) {
+    return outputNames;
+  }
   refuseTooMany(asked, metadata.outputs, "output");
   refuseDuplicates(asked, "output");
-  const unknown = asked.find((wanted) => metadata.outputs.every(({ name }) => name !== wanted));
+  const unknown = asked.find((name) => !outputs.has(name));
   if (unknown !== undefined) {
     throw invalidArgument(
       `output ${JSON.stringify(unknown)}: the model has no such output; it gives ${showNames(metadata.outputs)}`,
     );
   }
-  return asked.length > 0 ? [...asked] : metadata.outputs.map(({ name }) => name);
+  return asked;
+}
+
+interface Names {
+  readonly inputs: ReadonlyMap<string, TensorSpec>;
+  readonly outputs: ReadonlySet<string>;
+  readonly outputNames: readonly string[];
+}
+
+/** Made once for each loaded model: requests come by the ten thousand per second. */
+const NAMES = new WeakMap<ModelMetadata, Names>();
+
+function byName(metadata: ModelMetadata): Names {
+  const known = NAMES.get(metadata);
+  if (known !== undefined) {
+    return known;
+  }
+  const outputNames = metadata.outputs.map(({ name }) => name);
+  const made: Names = {
+    inputs: new Map(metadata.inputs.map((spec) => [spec.name, spec])),
+    outputs: new Set(outputNames),
+    outputNames,
+  };
+  NAMES.set(metadata, made);
+  return made;
 }
 
 function findInput(metadata: ModelMetadata, name: string): TensorSpec {
-  const spec = metadata.inputs.find((input) => input.name === name);
+  const spec = byName(metadata).inputs.get(name);
   if (spec === undefined) {
     const takes = showNames(metadata.inputs);
     throw invalidArgument(`input ${JSON.stringify(name)}: the model has no such input; it takes ${takes}`);
@@ -73,13 +104,11 @@ function refuseTooMany(names: readonly string[], specs: readonly TensorSpec[], k
 }
 
 function refuseDuplicates(names: readonly string[], kind: string): void {
-  const seen = new Set<string>();
-  for (const name of names) {
-    if (seen.has(name)) {
-      throw invalidArgument(`${kind} ${JSON.stringify(name)} already exists in request`);
-    }
-    seen.add(name);
+  if (names.length < 2 || new Set(names).size === names.length) {
+    return;
   }
+  const twice = names.find((name, index) => names.indexOf(name) < index);
+  throw invalidArgument(`${kind} ${JSON.stringify(twice)} already exists in request`);
 }
 
 function showNames(specs: readonly TensorSpec[]): string {

@@ -1,146 +1,245 @@
-// One served model from nothing to ready and back: fetch, load, warm up, answer, stop.
+// One served model from nothing to ready and back: fetch, load, warm up and calibrate, answer, stop.
 
-import { rm } from "node:fs/promises";
+import { rm, stat } from "node:fs/promises";
 
 import type { Cancellation } from "../cancellation.ts";
 import { InferenceError } from "../inference-error.ts";
-import type { LoadPhase } from "../load-error.ts";
-import type { Log } from "../log.ts";
+import { LoadError, type LoadPhase } from "../load-error.ts";
 import type { FetchedModel } from "../storage/model-file.ts";
-import { Batcher, type BatcherOptions, queueFull, type RunObserver } from "./batcher.ts";
-import { type ModelMetadata, PLATFORM, toTensorSpec } from "./metadata.ts";
-import { WorkerPool } from "./pool.ts";
-import { warmUp } from "./warm-up.ts";
+import { Batcher, type BatcherOptions, type RunObserver } from "./batcher.ts";
+import { BufferPool } from "./buffer-pool.ts";
+import { type CalibrationBasis, readCalibration, type StoredCalibration } from "./calibration-text.ts";
+import { type LoadedModel, type LoadOptions, type OpenedModel, openModel, settleModel } from "./load-model.ts";
+import type { ModelMetadata } from "./metadata.ts";
+import { ReadyModel } from "./ready-model.ts";
+import { randomInputs } from "./sample-inputs.ts";
 import type { ExecutionPlan, InferenceRequest, InferenceResult, Readiness, ServedModel } from "./served-model.ts";
-import type { ModelStatistics } from "./statistics.ts";
-import type { RunRequest } from "./worker-handle.ts";
+import { type ModelStatistics, StatisticsRecorder } from "./statistics.ts";
 
 /** Told how long each phase of the start took. */
 export interface LoadObserver {
   observeLoad(phase: LoadPhase, seconds: number): void;
 }
 
-export interface ModelOptions extends Pick<BatcherOptions, "maxQueueLength" | "requestTimeoutMs" | "clock"> {
-  readonly name: string;
-  readonly workers: number;
-  readonly threadsPerWorker: number;
-  readonly runTimeoutMs: number;
+type QueueOptions = Pick<
+  BatcherOptions,
+  "maxQueueLength" | "maxQueueBytes" | "queueTimeoutMs" | "maxExpectedWaitMs" | "wallClock" | "afterArrivals"
+>;
+
+export interface ModelOptions extends QueueOptions, Omit<LoadOptions, "earlier" | "budgetMs"> {
+  readonly versionLabels: readonly string[];
+  /** Whether a model may run on the CPU where the GPU that was meant for it cannot be used. */
+  readonly allowCpuFallback: boolean;
+  /** For the whole of the calibration, the I/O's part included. */
+  readonly calibrationMs: number;
+  /** JSON that an earlier replica has published. */
+  readonly givenCalibration: string | undefined;
+  readonly serverVersion: string;
   readonly observer: RunObserver & LoadObserver;
-  readonly onStuckRun: () => void;
-  readonly log: Log;
-  /** Another worker script than the real one, for tests. */
-  readonly workerScript?: URL;
+  readonly measureIo: MeasureIo;
 }
+
+/**
+ * Measures the CPU seconds that a request costs an I/O thread, by protocol, with requests to a model of its own that
+ * answers like the real one.
+ */
+export type MeasureIo = (probe: IoProbe) => Promise<Readonly<Record<string, number>>>;
+
+export interface IoProbe {
+  readonly loaded: LoadedModel;
+  /** One request of one row. */
+  readonly request: InferenceRequest;
+  readonly budgetMs: number;
+}
+
+/** The I/O's part of the calibration's time; the rest is for the runs. */
+const IO_SHARE = 0.4;
+
+/** Unused memory kept for inputs of runs. */
+const MAX_KEPT_BYTES = 64 * 1024 ** 2;
 
 export class Model implements ServedModel {
   readonly name: string;
-  readonly versionLabels: readonly string[] = [];
+  readonly versionLabels: readonly string[];
   readonly #options: ModelOptions;
   #phase: LoadPhase = "download";
   #file: FetchedModel | undefined;
-  #metadata: ModelMetadata | undefined;
-  #pool: WorkerPool | undefined;
-  #batcher: Batcher | undefined;
+  #opened: OpenedModel | undefined;
+  #loaded: LoadedModel | undefined;
+  #ready: ReadyModel | undefined;
+  #stored: StoredCalibration | undefined;
 
   constructor(options: ModelOptions) {
     this.name = options.name;
+    this.versionLabels = options.versionLabels;
     this.#options = options;
   }
 
   get readiness(): Readiness {
-    if (this.#batcher === undefined || this.#pool === undefined) {
-      return { ready: false, reason: `model is starting: ${this.#phase}` };
-    }
-    return this.#pool.readyCount > 0 ? { ready: true } : { ready: false, reason: "no worker has the model loaded" };
+    return this.#ready?.readiness ?? { ready: false, reason: `model is starting: ${this.#phase}` };
   }
 
-  /** Accepted requests that do not run yet. */
+  /** Accepted requests that do not run yet, of this thread. */
   get queueDepth(): number {
-    return this.#batcher?.queueDepth ?? 0;
+    return this.#ready?.batcher.queueDepth ?? 0;
   }
 
-  /** Accepted requests without a result. */
+  /** Accepted requests without a result, of this thread. */
   get inFlight(): number {
-    return this.#batcher?.inFlight ?? 0;
+    return this.#ready?.batcher.inFlight ?? 0;
+  }
+
+  /** Since when requests have been waiting without a break, by the clock; undefined while none waits. */
+  get backlogSinceMs(): number | undefined {
+    return this.#ready?.batcher.backlogSinceMs;
+  }
+
+  /** What was measured at the start; undefined before. */
+  get calibration(): StoredCalibration | undefined {
+    return this.#stored;
+  }
+
+  /** The file that is served; undefined before it is fetched. */
+  get file(): FetchedModel | undefined {
+    return this.#file;
   }
 
   /** Gets the model ready; rejects with a LoadError, or with the reason of an abort during `fetch`. */
   async load(fetch: () => Promise<FetchedModel>): Promise<void> {
-    const { log, name, workers, threadsPerWorker, runTimeoutMs, onStuckRun, workerScript } = this.#options;
+    const { versionLabels } = this.#options;
     const file = await this.#timed("download", fetch);
     this.#file = file;
-    const pool = new WorkerPool({
-      modelPath: file.path,
-      workers,
-      threads: threadsPerWorker,
-      runTimeoutMs,
-      log,
-      onStuckRun,
-      onIdle: () => this.#batcher?.dispatch(),
-      ...(workerScript === undefined ? {} : { script: workerScript }),
-    });
-    this.#pool = pool;
-    const session = await this.#timed("load", () => pool.start());
-    const inputs = session.inputs.map((value) => toTensorSpec(value, "input"));
-    const outputs = session.outputs.map((value) => toTensorSpec(value, "output"));
-    const metadata = { name, version: file.version, platform: PLATFORM, inputs, outputs };
-    this.#metadata = metadata;
-    const result = await this.#timed("warm-up", () => warmUp(pool, workers, metadata));
-    if (!result.warm) {
-      log.warn({ reason: result.reason }, "no warm-up run: the first requests will take longer");
-    }
-    this.#batcher = new Batcher(pool, this.#options);
+    const [opened, options] = await this.#timed("load", () => this.#open(file));
+    this.#opened = opened;
+    const loaded = await this.#timed("warm-up", () => this.#settle(file, opened, options));
+    this.#loaded = loaded;
+    const statistics = new StatisticsRecorder();
+    const batcher = this.#makeBatcher(loaded, statistics);
+    const { metadata, plan, readiness } = loaded;
+    this.#ready = new ReadyModel({ metadata, plan, batcher, statistics, versionLabels, readiness });
   }
 
-  /** Throws `UNAVAILABLE` before the model is loaded. */
   readyMetadata(): ModelMetadata {
-    if (this.#metadata === undefined) {
-      throw new InferenceError("UNAVAILABLE", `model is starting: ${this.#phase}`);
-    }
-    return this.#metadata;
+    return this.#requireReady().readyMetadata();
   }
 
   readyPlan(): ExecutionPlan {
-    throw new Error("not yet");
+    return this.#requireReady().readyPlan();
+  }
+
+  admit(): void {
+    this.#requireReady().admit();
+  }
+
+  infer(request: InferenceRequest, cancellation: Cancellation): Promise<InferenceResult> {
+    return this.#ready === undefined
+      ? Promise.reject(this.#notReady())
+      : this.#ready.infer(request, cancellation);
   }
 
   async statistics(): Promise<ModelStatistics> {
-    throw new Error("not yet");
-  }
-
-  /** Throws `UNAVAILABLE` where `infer` would right now: asked before the cost of reading a body. */
-  admit(): void {
-    this.#readyBatcher();
-  }
-
-  /** Rejects with an InferenceError: see Batcher.infer. The request must fit the metadata (see check-request.ts). */
-  async infer(request: InferenceRequest, cancellation: Cancellation): Promise<InferenceResult> {
-    return this.#readyBatcher().infer(request, this.#rows(request), cancellation);
+    return (await this.#ready?.statistics()) ?? new StatisticsRecorder().snapshot();
   }
 
   /** Waits for what runs, then ends the workers and deletes what was downloaded. */
   async stop(): Promise<void> {
-    await this.#pool?.stop();
+    await this.#loaded?.stop();
+    await this.#opened?.pool.stop();
     if (this.#file?.temporaryPath !== undefined) {
       await rm(this.#file.temporaryPath, { recursive: true, force: true });
     }
   }
 
-  #readyBatcher(): Batcher {
-    const { readiness } = this;
-    if (!readiness.ready) {
-      throw new InferenceError("UNAVAILABLE", readiness.reason);
+  #requireReady(): ReadyModel {
+    if (this.#ready === undefined) {
+      throw this.#notReady();
     }
-    if (this.#batcher === undefined || this.#batcher.isFull) {
-      throw queueFull();
-    }
-    return this.#batcher;
+    return this.#ready;
   }
 
-  /** The size of the first dimension that the model lets vary first, which is how models declare a batch. */
-  #rows(request: RunRequest): number {
-    const batched = this.#metadata?.inputs.find(({ shape }) => shape[0] === -1);
-    return request.inputs.find(({ name }) => name === batched?.name)?.shape[0] ?? 1;
+  #notReady(): InferenceError {
+    return new InferenceError("UNAVAILABLE", `model is starting: ${this.#phase}`);
+  }
+
+  /** On the GPU where it should run there; on the CPU instead only where that was allowed. */
+  async #open(file: FetchedModel): Promise<[OpenedModel, LoadOptions]> {
+    const { executionProvider, allowCpuFallback, log } = this.#options;
+    const options = await this.#loadOptions(file, executionProvider);
+    if (executionProvider === "cpu") {
+      return [await openModel(file, options), options];
+    }
+    try {
+      return [await openModel(file, options), options];
+    } catch (error) {
+      if (!(error instanceof LoadError)) {
+        throw error;
+      }
+      if (!allowCpuFallback) {
+        const message = `the model cannot run on the GPU (--execution-provider): ${error.message}`;
+        throw new LoadError("load", "EXECUTION_PROVIDER_UNAVAILABLE", message, { cause: error });
+      }
+      log.warn({ reason: error.message }, "the GPU cannot be used; running on the CPU, as was allowed");
+      const onCpu = await this.#loadOptions(file, "cpu");
+      return [await openModel(file, onCpu), onCpu];
+    }
+  }
+
+  async #loadOptions(file: FetchedModel, executionProvider: ExecutionPlan["executionProvider"]): Promise<LoadOptions> {
+    const { givenCalibration, calibrationMs, serverVersion, usableThreads, log } = this.#options;
+    const options = {
+      ...this.#options,
+      executionProvider,
+      budgetMs: calibrationMs * (1 - IO_SHARE),
+    };
+    const { size: modelBytes } = await stat(file.path).catch(() => ({ size: 0 }));
+    const basis = { serverVersion, modelBytes, usableThreads, executionProvider };
+    this.#basis = basis;
+    const earlier = givenCalibration === undefined ? undefined : readCalibration(givenCalibration, basis);
+    if (typeof earlier === "string") {
+      log.warn({ reason: earlier }, "the given calibration does not hold here; measuring anew");
+      return { ...options, earlier: undefined };
+    }
+    this.#stored = earlier;
+    return { ...options, earlier: earlier?.calibration };
+  }
+
+  #basis: CalibrationBasis | undefined;
+
+  async #settle(file: FetchedModel, opened: OpenedModel, options: LoadOptions): Promise<LoadedModel> {
+    const loaded = await settleModel(file, opened, options);
+    if (this.#stored === undefined && this.#basis !== undefined) {
+      const ioCpuSeconds = await this.#measureIo(loaded);
+      this.#stored = { basis: this.#basis, calibration: loaded.calibration, ioCpuSeconds };
+    }
+    return loaded;
+  }
+
+  async #measureIo(loaded: LoadedModel): Promise<Readonly<Record<string, number>>> {
+    const { measureIo, calibrationMs, draw } = this.#options;
+    const { metadata, calibration } = loaded;
+    if (calibration.shapes === undefined || calibrationMs === 0) {
+      return {};
+    }
+    const request = {
+      inputs: randomInputs(metadata.inputs, calibration.shapes, draw),
+      outputNames: metadata.outputs.map(({ name }) => name),
+    };
+    return measureIo({ loaded, request, budgetMs: calibrationMs * IO_SHARE });
+  }
+
+  #makeBatcher({ plan, runner, calibration, onIdle }: LoadedModel, statistics: StatisticsRecorder): Batcher {
+    const batcher = new Batcher(runner, {
+      ...this.#options,
+      maxBatchSize: plan.maxBatchSize,
+      batchDelayMs: plan.batchDelayMs,
+      statistics,
+      buffers: new BufferPool(MAX_KEPT_BYTES),
+    });
+    for (const { rows, seconds } of calibration.runTimes) {
+      batcher.learnRunTime(rows, seconds);
+    }
+    onIdle(() => batcher.dispatch());
+    return batcher;
   }
 
   async #timed<T>(phase: LoadPhase, work: () => Promise<T>): Promise<T> {

@@ -4,32 +4,39 @@ import { setTimeout as startTimer } from "node:timers";
 import { setTimeout } from "node:timers/promises";
 
 import type { Log } from "../log.ts";
-import { type RunRequest, type RunResult, type SessionInterface, WorkerHandle } from "./worker-handle.ts";
-import type { WorkerSettings } from "./worker-messages.ts";
+import type { Runner, RunRequest, RunResult } from "./runner.ts";
+import type { SessionSettings } from "./runtime.ts";
+import type { Readiness } from "./served-model.ts";
+import { type SessionInterface, WorkerHandle } from "./worker-handle.ts";
 
 const WORKER_SCRIPT = new URL("./worker.ts", import.meta.url);
 const FIRST_RESTART_DELAY_MS = 100;
 const LAST_RESTART_DELAY_MS = 30_000;
 
-export interface PoolOptions extends WorkerSettings {
+/** So many workers lost without a single run in between: it is not bad luck. */
+const FAILURES_UNTIL_UNREADY = 3;
+
+export interface PoolOptions extends SessionSettings {
   readonly workers: number;
   /** A run that takes longer is taken for one that never ends. */
   readonly runTimeoutMs: number;
   readonly log: Log;
-  /** Called when a worker becomes idle. */
-  readonly onIdle: () => void;
   /** Called once for a run beyond its limit: a thread cannot be stopped during a run, only the process can. */
   readonly onStuckRun: () => void;
   /** Another script than the real worker, for tests. */
   readonly script?: URL;
 }
 
-export class WorkerPool {
+export class WorkerPool implements Runner {
+  readonly movesInputs = true;
   readonly #options: PoolOptions;
   readonly #workers = new Set<WorkerHandle>();
   readonly #idle: WorkerHandle[] = [];
   readonly #stop = new AbortController();
   #restartDelayMs = FIRST_RESTART_DELAY_MS;
+  #failures = 0;
+  /** Called when a worker becomes idle. */
+  onIdle: (() => void) | undefined;
 
   constructor(options: PoolOptions) {
     this.#options = options;
@@ -45,8 +52,21 @@ export class WorkerPool {
     return first;
   }
 
+  get parallelRuns(): number {
+    return this.#options.workers;
+  }
+
   get idleCount(): number {
     return this.#idle.length;
+  }
+
+  get readiness(): Readiness {
+    if (this.readyCount === 0) {
+      return { ready: false, reason: "no worker has the model loaded" };
+    }
+    return this.#failures < FAILURES_UNTIL_UNREADY
+      ? { ready: true }
+      : { ready: false, reason: `the model's workers failed ${this.#failures} times in a row` };
   }
 
   /** Workers that have the model loaded, idle or not. */
@@ -64,6 +84,7 @@ export class WorkerPool {
     try {
       const result = await worker.run(request);
       this.#restartDelayMs = FIRST_RESTART_DELAY_MS;
+      this.#failures = 0;
       return result;
     } finally {
       clearTimeout(timer);
@@ -80,13 +101,13 @@ export class WorkerPool {
   #becomeIdle(worker: WorkerHandle): void {
     if (worker.alive && !this.#stop.signal.aborted) {
       this.#idle.push(worker);
-      this.#options.onIdle();
+      this.onIdle?.();
     }
   }
 
   async #addWorker(): Promise<SessionInterface> {
-    const { modelPath, threads, script = WORKER_SCRIPT } = this.#options;
-    const worker = new WorkerHandle(script, { modelPath, threads });
+    const { modelPath, threads, executionProvider, script = WORKER_SCRIPT } = this.#options;
+    const worker = new WorkerHandle(script, { modelPath, threads, executionProvider });
     this.#workers.add(worker);
     void worker.ended.then(() => this.#forget(worker));
     const session = await worker.loaded;
@@ -105,6 +126,7 @@ export class WorkerPool {
 
   async #replace(): Promise<void> {
     const { signal } = this.#stop;
+    this.#failures += 1;
     while (!signal.aborted) {
       const delayMs = this.#restartDelayMs;
       this.#restartDelayMs = Math.min(delayMs * 2, LAST_RESTART_DELAY_MS);

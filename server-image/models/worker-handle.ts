@@ -4,21 +4,10 @@ import { Worker } from "node:worker_threads";
 
 import { InferenceError } from "../inference-error.ts";
 import { LoadError } from "../load-error.ts";
-import { bytesOf, fromRuntimeType, type Tensor, toRuntimeType, typedView } from "../tensors/datatypes.ts";
 import type { RuntimeValue } from "./metadata.ts";
-import type { RunMessage, RuntimeTensor, WorkerMessage, WorkerSettings } from "./worker-messages.ts";
-
-/** One run of the model. The memory of `inputs` moves to the worker: it must not be used afterwards. */
-export interface RunRequest {
-  readonly inputs: readonly Tensor[];
-  readonly outputNames: readonly string[];
-}
-
-export interface RunResult {
-  readonly outputs: readonly Tensor[];
-  /** Inside onnxruntime, without the way to the worker and back. */
-  readonly computeSeconds: number;
-}
+import { ModelRunError, type RunRequest, type RunResult, toRuntimeTensor, toTensor, withoutPaths } from "./runner.ts";
+import type { SessionSettings } from "./runtime.ts";
+import type { RunMessage, WorkerMessage } from "./worker-messages.ts";
 
 /** The inputs and outputs that the session reports. */
 export interface SessionInterface {
@@ -34,7 +23,7 @@ export class WorkerHandle {
   #alive = true;
   #failure: unknown;
 
-  constructor(script: URL, settings: WorkerSettings) {
+  constructor(script: URL, settings: SessionSettings) {
     this.#worker = new Worker(script, { workerData: settings, name: "model" });
     this.#worker.on("message", (message: WorkerMessage) => this.#receive(message));
     this.#worker.on("error", (error) => {
@@ -69,7 +58,7 @@ export class WorkerHandle {
       throw new Error("a worker takes one run at a time");
     }
     const message: RunMessage = { inputs: request.inputs.map(toRuntimeTensor), outputNames: request.outputNames };
-    const buffers = message.inputs.flatMap(({ data }) => (Array.isArray(data) ? [] : [data.buffer]));
+    const buffers = message.inputs.flatMap(({ data }) => ("buffer" in data ? [data.buffer] : []));
     // Throws for memory that cannot be moved, and then no answer will come: nothing is running.
     this.#worker.postMessage(message, buffers);
     this.#run = Promise.withResolvers();
@@ -95,12 +84,11 @@ export class WorkerHandle {
         this.#settle()?.resolve({
           outputs: message.outputs.map(toTensor),
           computeSeconds: message.computeSeconds,
+          freed: message.freed,
         });
         break;
       case "run-failed":
-        this.#settle()?.reject(
-          new InferenceError("INTERNAL", `the model failed on this input: ${withoutPaths(message.message)}`),
-        );
+        this.#settle()?.reject(new ModelRunError(message.message));
         break;
     }
   }
@@ -124,25 +112,4 @@ export class WorkerHandle {
     );
     this.#ended.resolve();
   }
-}
-
-function toRuntimeTensor({ name, datatype, shape, data }: Tensor): RuntimeTensor {
-  const typed = data instanceof Uint8Array && datatype !== "BYTES" ? typedView(datatype, data) : (data as string[]);
-  return { name, type: toRuntimeType(datatype), dims: shape, data: typed };
-}
-
-function toTensor({ name, type, dims, data }: RuntimeTensor): Tensor {
-  const datatype = fromRuntimeType(type);
-  if (datatype === undefined) {
-    throw new Error(`output ${JSON.stringify(name)} has the unknown type ${type}`);
-  }
-  return { name, datatype, shape: dims, data: Array.isArray(data) ? data : bytesOf(data) };
-}
-
-/** onnxruntime's messages without the source files they were built from and without line breaks. */
-function withoutPaths(message: string): string {
-  return message
-    .replaceAll(/(^|\s)(?:\/[^\s/:]+)+\.(?:h|cc|cpp)(?::\d+)?/g, "$1")
-    .replaceAll(/\s+/g, " ")
-    .trim();
 }

@@ -3,12 +3,6 @@
 import type { RuntimeType, TypedData } from "../tensors/datatypes.ts";
 import type { RuntimeValue } from "./metadata.ts";
 
-/** Given to a worker at its start. */
-export interface WorkerSettings {
-  readonly modelPath: string;
-  readonly threads: number;
-}
-
 /** A tensor in onnxruntime's words. */
 export interface RuntimeTensor {
   readonly name: string;
@@ -27,5 +21,11 @@ export interface RunMessage {
 export type WorkerMessage =
   | { readonly kind: "loaded"; readonly inputs: readonly RuntimeValue[]; readonly outputs: readonly RuntimeValue[] }
   | { readonly kind: "load-failed"; readonly message: string }
-  | { readonly kind: "ran"; readonly outputs: readonly RuntimeTensor[]; readonly computeSeconds: number }
+  | {
+      readonly kind: "ran";
+      readonly outputs: readonly RuntimeTensor[];
+      readonly computeSeconds: number;
+      /** The memory of the inputs, given back. */
+      readonly freed: readonly ArrayBuffer[];
+    }
   | { readonly kind: "run-failed"; readonly message: string };

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "vitest";
 
-import { readCpuLimit, usableThreads } from "./cpu-limit.ts";
+import { readCpuLimit, usableThreads } from "./cgroup-limits.ts";
 
 const V2_MOUNT = "30 23 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup rw";
 const V1_MOUNT = "31 23 0:27 / /sys/fs/cgroup/cpu,cpuacct rw,nosuid - cgroup cgroup rw,cpu,cpuacct";

@@ -1,9 +1,9 @@
-// Which shapes the warm-up tries, and that models it cannot guess are served all the same.
+// Which shapes are tried where a model leaves them open, and what the samples hold.
 
 import { describe, expect, test } from "vitest";
 
 import type { TensorSpec } from "../tensors/datatypes.ts";
-import { candidateShapes } from "./warm-up.ts";
+import { candidateShapes } from "./sample-inputs.ts";
 
 function specs(...shapes: number[][]): TensorSpec[] {
   return shapes.map((shape, index) => ({ name: `x${index}`, datatype: "FP32", shape }));

@@ -1,4 +1,4 @@
-// How many CPUs this process may use: Node sees the machine's cores, not the quota of the container's cgroup.
+// How much CPU and memory this process may use: Node sees the machine, not the limits of the container's cgroup.
 
 import { readFileSync } from "node:fs";
 import path from "node:path";
@@ -17,17 +17,43 @@ interface Mount {
  * all cgroups above it that can be seen; cgroup v1, v2 and both together.
  */
 export function readCpuLimit(readFile: ReadFile = readFileIfPresent): number | undefined {
+  return least([
+    ...readAll(readFile, "v2", "cpu.max").map(parseV2),
+    ...readAll(readFile, "cpu", "cpu.cfs_quota_us", "cpu.cfs_period_us").map(parseV1),
+  ]);
+}
+
+/** The memory limit in bytes; undefined where there is none. Found as the CPU limit is. */
+export function readMemoryLimit(readFile: ReadFile = readFileIfPresent): number | undefined {
+  return least([
+    ...readAll(readFile, "v2", "memory.max").map(parseBytes),
+    ...readAll(readFile, "memory", "memory.limit_in_bytes").map(parseBytes),
+  ]);
+}
+
+/** How often the CPU limit has stopped this cgroup's threads; undefined where that is not told. */
+export function readThrottledPeriods(readFile: ReadFile = readFileIfPresent): number | undefined {
+  const [text] = [...readAll(readFile, "v2", "cpu.stat"), ...readAll(readFile, "cpu", "cpu.stat")].flat();
+  const count = /^nr_throttled (\d+)$/m.exec(text ?? "")?.[1];
+  return count === undefined ? undefined : Number(count);
+}
+
+function least(limits: readonly (number | undefined)[]): number | undefined {
+  const known = limits.filter((limit) => limit !== undefined);
+  return known.length > 0 ? Math.min(...known) : undefined;
+}
+
+/** The files of these names, from this process' cgroup and then from each above it, in one hierarchy. */
+function readAll(
+  readFile: ReadFile,
+  hierarchy: "v2" | "cpu" | "memory",
+  ...names: readonly string[]
+): (string | undefined)[][] {
   const memberships = parseMemberships(readFile("/proc/self/cgroup") ?? "");
-  const mounts = readFile("/proc/self/mountinfo") ?? "";
-  const limits = [
-    ...cgroupFolders(findMount(mounts, "cgroup2"), memberships.get("")).map((folder) =>
-      parseV2(readFile(path.join(folder, "cpu.max"))),
-    ),
-    ...cgroupFolders(findMount(mounts, "cgroup"), memberships.get("cpu")).map((folder) =>
-      parseV1(readFile(path.join(folder, "cpu.cfs_quota_us")), readFile(path.join(folder, "cpu.cfs_period_us"))),
-    ),
-  ].filter((limit) => limit !== undefined);
-  return limits.length > 0 ? Math.min(...limits) : undefined;
+  const mount = findMount(readFile("/proc/self/mountinfo") ?? "", hierarchy);
+  return cgroupFolders(mount, memberships.get(hierarchy === "v2" ? "" : hierarchy)).map((folder) =>
+    names.map((name) => readFile(path.join(folder, name))),
+  );
 }
 
 /** Threads that a model may use: whole CPUs of the limit and the machine, at least 1. */
@@ -47,14 +73,17 @@ function parseMemberships(text: string): Map<string, string> {
   return memberships;
 }
 
-/** The mount of the v2 hierarchy, or of v1's cpu controller. */
-function findMount(mountinfo: string, type: "cgroup" | "cgroup2"): Mount | undefined {
+/** The mount of the v2 hierarchy, or of one of v1's controllers. */
+function findMount(mountinfo: string, hierarchy: "v2" | "cpu" | "memory"): Mount | undefined {
   for (const line of mountinfo.split("\n")) {
     // id parent device ROOT MOUNTPOINT options [optional...] - TYPE source SUPEROPTIONS
     const [before = "", after = ""] = line.split(" - ");
     const [, , , root, mountPoint] = before.split(" ");
     const [fileSystem, , superOptions = ""] = after.split(" ");
-    const matches = fileSystem === type && (type === "cgroup2" || superOptions.split(",").includes("cpu"));
+    const matches =
+      hierarchy === "v2"
+        ? fileSystem === "cgroup2"
+        : fileSystem === "cgroup" && superOptions.split(",").includes(hierarchy);
     if (matches && root !== undefined && mountPoint !== undefined) {
       return { root, mountPoint };
     }
@@ -75,13 +104,19 @@ function cgroupFolders(mount: Mount | undefined, cgroup: string | undefined): st
   );
 }
 
-function parseV2(text: string | undefined): number | undefined {
+function parseV2([text]: readonly (string | undefined)[]): number | undefined {
   const [quota, period] = (text ?? "").trim().split(/\s+/);
   return quotient(quota, period);
 }
 
-function parseV1(quota: string | undefined, period: string | undefined): number | undefined {
+function parseV1([quota, period]: readonly (string | undefined)[]): number | undefined {
   return quotient(quota?.trim(), period?.trim());
+}
+
+/** No limit is `max` in v2, and in v1 a number near 2^63. */
+function parseBytes([text]: readonly (string | undefined)[]): number | undefined {
+  const bytes = Number((text ?? "").trim() || Number.NaN);
+  return Number.isFinite(bytes) && bytes < 2 ** 60 ? bytes : undefined;
 }
 
 /** `max` (v2) and -1 (v1) mean no limit. */

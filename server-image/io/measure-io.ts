@@ -1,0 +1,144 @@
+// The I/O's part of the calibration: what a request costs an I/O thread, with real requests over loopback connections.
+
+import { once } from "node:events";
+import { Worker } from "node:worker_threads";
+
+import type { Log } from "../log.ts";
+import { Metrics, type Protocol } from "../metrics.ts";
+import { Batcher, type BatcherOptions } from "../models/batcher.ts";
+import { BufferPool } from "../models/buffer-pool.ts";
+import type { IoProbe } from "../models/model.ts";
+import { ReadyModel } from "../models/ready-model.ts";
+import { StatisticsRecorder } from "../models/statistics.ts";
+import type { ProtocolContext } from "../protocols/context.ts";
+import type { HttpHandler } from "../protocols/http/listener.ts";
+import { HttpListener } from "../protocols/http/listener.ts";
+import { CannedRunner } from "./canned-runner.ts";
+import type { ProbeClientSettings, ProbeCommand, ProbeReport } from "./probe-messages.ts";
+import { makeProbeRequests } from "./probe-requests.ts";
+
+export interface MeasureIoOptions
+  extends Pick<
+    BatcherOptions,
+    "maxQueueLength" | "maxQueueBytes" | "queueTimeoutMs" | "clock" | "wallClock" | "afterArrivals"
+  > {
+  readonly serverVersion: string;
+  readonly maxBodyBytes: number;
+  /** The protocols over HTTP, the same as for clients. */
+  readonly handle: (context: ProtocolContext) => HttpHandler;
+  /** Seconds of CPU that this process has used. */
+  readonly cpuSeconds: () => number;
+  readonly random: () => number;
+  readonly log: Log;
+}
+
+const CLIENT_SCRIPT = new URL("./probe-client.ts", import.meta.url);
+const CONNECTIONS = 16;
+/** All connections together have no more of the request under way. */
+const MAX_BYTES_UNDER_WAY = 16 * 1024 ** 2;
+const SLICE_MS = 100;
+/** Two stretches in a row that differ by less: the code is warm, and the figure stands. */
+const SETTLED = 0.05;
+
+/** CPU seconds of one request by protocol; protocols that could not be measured are missing. */
+export async function measureIo(probe: IoProbe, options: MeasureIoOptions): Promise<Readonly<Record<string, number>>> {
+  const model = await makeProbeModel(probe, options);
+  const metrics = new Metrics({ queueDepth: () => 0, requestsInFlight: () => 0 });
+  const { clock, random, log, maxBodyBytes, serverVersion } = options;
+  const context: ProtocolContext = { model, metrics, isStopping: () => false, serverVersion, clock, log };
+  const listener = new HttpListener({ handle: options.handle(context), maxBodyBytes, clock, random, log });
+  const port = await listener.listen(0, "127.0.0.1");
+  try {
+    return await measureProtocols(port, probe, options);
+  } finally {
+    await listener.close();
+  }
+}
+
+/** Takes the same way through the batcher as the real one, with a queue of its own. */
+async function makeProbeModel({ loaded, request }: IoProbe, options: MeasureIoOptions): Promise<ReadyModel> {
+  const { metadata, plan } = loaded;
+  const statistics = new StatisticsRecorder();
+  const runner = plan.inline
+    ? loaded.runner
+    : new CannedRunner((await loaded.runner.run(copyOf(request))).outputs, plan.batchable);
+  const batcher = new Batcher(runner, {
+    ...options,
+    maxBatchSize: plan.maxBatchSize,
+    batchDelayMs: 0,
+    maxExpectedWaitMs: Number.POSITIVE_INFINITY,
+    observer: new Metrics({ queueDepth: () => 0, requestsInFlight: () => 0 }),
+    statistics,
+    buffers: new BufferPool(MAX_BYTES_UNDER_WAY),
+  });
+  return new ReadyModel({ metadata, plan, batcher, statistics, versionLabels: [], readiness: () => ({ ready: true }) });
+}
+
+/** The run takes the memory of its inputs away. */
+function copyOf(request: IoProbe["request"]) {
+  return { ...request, inputs: request.inputs.map((tensor) => ({ ...tensor, data: tensor.data.slice() })) };
+}
+
+async function measureProtocols(
+  port: number,
+  { loaded, request, budgetMs }: IoProbe,
+  { cpuSeconds, clock, log }: MeasureIoOptions,
+): Promise<Readonly<Record<string, number>>> {
+  const requests = Object.entries(makeProbeRequests(loaded.metadata.name, request));
+  const largest = Math.max(1, ...requests.map(([, bytes]) => bytes.length));
+  const connections = Math.max(1, Math.min(CONNECTIONS, Math.floor(MAX_BYTES_UNDER_WAY / largest)));
+  const client = await startClient({ port, connections });
+  const costs: [Protocol, number][] = [];
+  try {
+    for (const [protocol, bytes] of requests as [Protocol, Buffer][]) {
+      const deadlineMs = clock() + budgetMs / requests.length;
+      const cost = await settle(async () => {
+        const before = cpuSeconds();
+        const report = await client.slice({ bytes, milliseconds: SLICE_MS });
+        return report.failed > 0 ? undefined : (cpuSeconds() - before - report.cpuSeconds) / report.answered;
+      }, () => clock() < deadlineMs);
+      if (cost === undefined) {
+        log.warn({ protocol }, "the calibration's requests failed: no load line for this protocol until there is traffic");
+      } else {
+        costs.push([protocol, cost]);
+      }
+    }
+  } finally {
+    await client.end();
+  }
+  return Object.fromEntries(costs);
+}
+
+/** Measures until two figures in a row agree or the time is over; the last one counts. */
+async function settle(
+  measure: () => Promise<number | undefined>,
+  mayGoOn: () => boolean,
+): Promise<number | undefined> {
+  let last = await measure();
+  while (last !== undefined && mayGoOn()) {
+    const next = await measure();
+    if (next === undefined || Math.abs(next - last) <= SETTLED * last) {
+      return next;
+    }
+    last = next;
+  }
+  return last;
+}
+
+async function startClient(settings: ProbeClientSettings) {
+  const worker = new Worker(CLIENT_SCRIPT, { workerData: settings, name: "calibration" });
+  await once(worker, "message");
+  return {
+    slice: async (command: ProbeCommand): Promise<ProbeReport> => {
+      const answer = once(worker, "message");
+      worker.postMessage(command);
+      const [report] = (await answer) as [ProbeReport];
+      return report;
+    },
+    end: async () => {
+      const ended = once(worker, "exit");
+      worker.postMessage("end");
+      await ended;
+    },
+  };
+}

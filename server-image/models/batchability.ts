@@ -1,0 +1,57 @@
+// The proof that requests may be joined: a batch of different rows gives what each row gives alone.
+
+import { takeRows } from "./batch.ts";
+import type { ModelMetadata } from "./metadata.ts";
+import { nearlyEqual } from "./nearly-equal.ts";
+import { type Draw, randomInputs, type Shapes, withRows } from "./sample-inputs.ts";
+import type { Tensor } from "../tensors/datatypes.ts";
+
+/** Sums are taken in another order when rows are joined; a model that mixes rows is off by far more. */
+const TOLERANCE = 1e-3;
+
+/** Not a power of two, and enough that a row has neighbours on both sides. */
+const ROWS = 3;
+
+export type RunOnce = (inputs: readonly Tensor[]) => Promise<readonly Tensor[]>;
+
+/** Why requests for this model are never joined, in words for people; undefined where the proof holds. */
+export async function whyNotBatchable(
+  { inputs, outputs }: Pick<ModelMetadata, "inputs" | "outputs">,
+  shapes: Shapes,
+  run: RunOnce,
+  draw: Draw,
+): Promise<string | undefined> {
+  if (inputs.length === 0) {
+    return "it has no inputs";
+  }
+  const fixed = [...inputs, ...outputs].find(({ shape }) => shape[0] !== -1);
+  if (fixed !== undefined) {
+    return `the first dimension of ${JSON.stringify(fixed.name)} does not vary`;
+  }
+  const joined = randomInputs(inputs, withRows(shapes, inputs, ROWS), draw);
+  let together: readonly Tensor[];
+  try {
+    together = await run(joined);
+  } catch (error) {
+    return `it refuses ${ROWS} rows: ${error instanceof Error ? error.message : String(error)}`;
+  }
+  const odd = together.find(({ shape }) => shape[0] !== ROWS);
+  if (odd !== undefined) {
+    return `output ${JSON.stringify(odd.name)} has ${odd.shape[0] ?? "no"} rows for ${ROWS} rows of inputs`;
+  }
+  for (let row = 0; row < ROWS; row += 1) {
+    const alone = await run(joined.map((tensor) => copyOf(takeRows(tensor, row, 1))));
+    const differing = alone.find((output, index) => {
+      const other = together[index];
+      return other === undefined || !nearlyEqual(output, takeRows(other, row, 1), TOLERANCE);
+    });
+    if (differing !== undefined) {
+      return `output ${JSON.stringify(differing.name)} of a row depends on the rows beside it`;
+    }
+  }
+  return undefined;
+}
+
+function copyOf(tensor: Tensor): Tensor {
+  return { ...tensor, data: tensor.data.slice() };
+}

@@ -1,0 +1,74 @@
+// What one replica takes, in requests per second by protocol: from what runs and I/O cost, corrected by live traffic.
+
+/** What was measured of the parts of a replica. */
+export interface LoadLineInputs {
+  /** With all workers busy at the chosen batch size; undefined where the I/O threads run the model themselves. */
+  readonly rowsPerSecond: number | undefined;
+  /** CPU of the workers; 0 where it is part of the I/O's. */
+  readonly cpuSecondsPerRow: number;
+  /** CPU of an I/O thread for one request of one row, by protocol. */
+  readonly ioCpuSeconds: Readonly<Record<string, number>>;
+  readonly ioThreads: number;
+  /** CPUs that the process may use, fractions included. */
+  readonly cpus: number;
+}
+
+/**
+ * The least of three bounds: what the workers compute, what the I/O threads carry, and what all of them together find
+ * time for on the CPUs there are. Worked example: a row takes 20 ms of CPU on one of 2 workers, so they give 100/s;
+ * a request takes an I/O thread 0.5 ms, so it carries 2000/s; on 2 CPUs there is time for 2 / 0.0205 = 97.6/s.
+ */
+export function computeLoadLine(inputs: LoadLineInputs): Record<string, number> {
+  const { rowsPerSecond = Number.POSITIVE_INFINITY, cpuSecondsPerRow, ioCpuSeconds, ioThreads, cpus } = inputs;
+  return Object.fromEntries(
+    Object.entries(ioCpuSeconds).map(([protocol, seconds]) => [
+      protocol,
+      Math.min(rowsPerSecond, ioThreads / seconds, cpus / (seconds + cpuSecondsPerRow)),
+    ]),
+  );
+}
+
+/** Answers per second by protocol. */
+export type Throughput = Readonly<Record<string, number>>;
+
+/** How far one correction goes towards what was seen. */
+const STEP = 0.5;
+
+/** Fewer answers in the window say little. */
+const MIN_ANSWERS_PER_SECOND = 1;
+
+export class LoadLine {
+  readonly #lines: Map<string, number>;
+
+  constructor(initial: Readonly<Record<string, number>>) {
+    this.#lines = new Map(Object.entries(initial));
+  }
+
+  get entries(): ReadonlyMap<string, number> {
+    return this.#lines;
+  }
+
+  /**
+   * To be told what was answered per second while requests were waiting all the time: that is all that there is, for
+   * this mix of protocols. Protocols without a line of their own yet get one.
+   */
+  correct(observed: Throughput): void {
+    const seen = Object.entries(observed).filter(([, rate]) => rate > 0);
+    const total = seen.reduce((sum, [, rate]) => sum + rate, 0);
+    if (total < MIN_ANSWERS_PER_SECOND) {
+      return;
+    }
+    const unknown = seen.filter(([protocol]) => !this.#lines.has(protocol));
+    if (unknown.length > 0) {
+      for (const [protocol] of unknown) {
+        this.#lines.set(protocol, total);
+      }
+      return;
+    }
+    // The share of the replica that this mix would take by today's lines; at the limit it should be 1.
+    const share = seen.reduce((sum, [protocol, rate]) => sum + rate / (this.#lines.get(protocol) ?? total), 0);
+    for (const [protocol, line] of this.#lines) {
+      this.#lines.set(protocol, line * (1 + STEP * (share - 1)));
+    }
+  }
+}
