@@ -49,19 +49,19 @@ describe("the form that other programs write", () => {
     ["UINT16", "UINT16", 2, "0100ff00", Uint16Array.of(1, 255)],
     ["FP16", "FP16", 1, "003c", Uint16Array.of(0x3c00)],
   ];
-  test.each(cases)("%s", (_name, datatype, count, hex, expected) => {
+  test.each(cases)("%s", (...[, datatype, count, hex, expected]) => {
     const data = decodeBinaryData(datatype, count, Buffer.from(hex, "hex"), "x") as Uint8Array;
     expect(typedView(datatype as "FP32", data)).toEqual(expected);
   });
 
   test("BYTES", () => {
     expect(Buffer.from(encodeBinaryData({ data: ["ab", "", "ä"] })).toString("hex")).toBe(
-      "02000000616200000000" + "02000000c3a4",
+      "0200000061620000000002000000c3a4",
     );
   });
 });
 
-function texts(...parts: (string | number[])[]): Buffer {
+function withLengths(...parts: (string | number[])[]): Buffer {
   return Buffer.concat(
     parts.map((part) => {
       const bytes = Buffer.from(part as string);
@@ -81,21 +81,33 @@ describe("refused by name", () => {
     ["too many bytes", "INT64", 1, new Uint8Array(9), /x: its binary data has 9 bytes; 1 element\(s\) of INT64 take 8/],
     ["bytes for no elements", "FP16", 0, new Uint8Array(2), /has 2 bytes; 0 element\(s\) of FP16 take 0/],
     ["a boolean that is neither", "BOOL", 2, Uint8Array.of(1, 2), /x: element 1 of its binary data is 2; BOOL takes 0/],
-    ["a text too few", "BYTES", 2, texts("a"), exact],
-    ["a text too many", "BYTES", 2, texts("a", "b", "c"), exact],
-    ["a text cut off", "BYTES", 2, texts("a", "bcd").subarray(0, -1), exact],
-    ["a length cut off", "BYTES", 2, Buffer.concat([texts("abcdefgh"), Buffer.alloc(3)]), exact],
+    ["a text too few", "BYTES", 2, withLengths("a"), exact],
+    ["a text too many", "BYTES", 2, withLengths("a", "b", "c"), exact],
+    ["a text cut off", "BYTES", 2, withLengths("a", "bcd").subarray(0, -1), exact],
+    ["a length cut off", "BYTES", 2, Buffer.concat([withLengths("abcdefgh"), Buffer.alloc(3)]), exact],
     ["a length beyond the end", "BYTES", 2, Buffer.from("ffffffff0000000000", "hex"), exact],
     [
       "more texts than memory",
       "BYTES",
       2 ** 40,
-      texts("a"),
+      withLengths("a"),
       /must be 1099511627776 element\(s\) of BYTES in exactly 5/,
     ],
-    ["a text with NUL", "BYTES", 2, texts("a", "b\0c"), /x: element 1 is no text; BYTES takes valid UTF-8 without NUL/],
-    ["no UTF-8", "BYTES", 2, texts("a", [0xff, 0xd8]), /x: element 1 is no text; BYTES takes valid UTF-8 without NUL/],
-    ["half a character", "BYTES", 1, texts([0xc3]), /x: element 0 is no text/],
+    [
+      "a text with NUL",
+      "BYTES",
+      2,
+      withLengths("a", "b\0c"),
+      /x: element 1 is no text; BYTES takes valid UTF-8 without NUL/,
+    ],
+    [
+      "no UTF-8",
+      "BYTES",
+      2,
+      withLengths("a", [0xff, 0xd8]),
+      /x: element 1 is no text; BYTES takes valid UTF-8 without NUL/,
+    ],
+    ["half a character", "BYTES", 1, withLengths([0xc3]), /x: element 0 is no text/],
   ];
   test.each(cases)("%s", (...[, datatype, count, bytes, message]) => {
     expect(() => decodeBinaryData(datatype, count, bytes, "x")).toThrow(message);

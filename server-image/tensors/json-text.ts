@@ -1,6 +1,6 @@
 // From the bytes of a JSON body to values: bounded structure, exact 64-bit integers, NaN and infinities.
 
-import { isUtf8 } from "node:buffer";
+import { isAscii, isUtf8 } from "node:buffer";
 
 import { invalidArgument } from "../inference-error.ts";
 
@@ -25,7 +25,7 @@ const CLOSE_OBJECT = 0x7d;
 const COLON = 0x3a;
 
 /** Doubles hold every integer of fewer digits, so only longer ones need their source text. */
-const LONG_INTEGER = /\d{16}/;
+const LONG_INTEGER = /(?<![\d.])\d{16,}(?![\d.eE])/;
 const INTEGER = /^-?\d+$/;
 
 /**
@@ -35,11 +35,8 @@ const INTEGER = /^-?\d+$/;
  * Throws `INVALID_ARGUMENT`.
  */
 export function parseJson(body: Buffer, exactIntegers: boolean): unknown {
-  if (!isUtf8(body)) {
-    throw invalidArgument("the body is not valid UTF-8");
-  }
-  checkStructure(body);
-  const text = body.toString("utf8");
+  const text = decodeText(body);
+  checkStructure(text);
   try {
     return parse(text, exactIntegers);
   } catch (cause) {
@@ -49,6 +46,16 @@ export function parseJson(body: Buffer, exactIntegers: boolean): unknown {
     }
     throw notJson(cause);
   }
+}
+
+function decodeText(body: Buffer): string {
+  if (isAscii(body)) {
+    return body.toString("latin1");
+  }
+  if (!isUtf8(body)) {
+    throw invalidArgument("the body is not valid UTF-8");
+  }
+  return body.toString("utf8");
 }
 
 function parseOrExplain(text: string, exactIntegers: boolean): unknown {
@@ -78,29 +85,57 @@ function parse(text: string, exactIntegers: boolean): unknown {
   return JSON.parse(text, keepExact as (key: string, value: unknown) => unknown);
 }
 
+/** What the structure is made of; a search for it skips numbers many times faster than a look at each character. */
+const STRUCTURAL = /["[\]{}:]/g;
+
+/** So many characters are looked at one by one after a structural one, as more of them often follow. */
+const CLOSE_BY = 32;
+
 /** Throws where brackets, braces and colons outside strings are nested too deep or are too many. */
-function checkStructure(body: Buffer): void {
-  // Flat data has a handful of them, and the search for a byte is far faster than looking at each.
-  const few = [OPEN_LIST, OPEN_OBJECT, COLON].every((byte) => countUpTo(body, byte, MAX_DEPTH / 2) < MAX_DEPTH / 2);
-  if (few) {
-    return;
-  }
+function checkStructure(text: string): void {
   const counts = { depth: 0, lists: 0, objects: 0, members: 0 };
-  for (let index = 0; index < body.length; index += 1) {
-    const byte = body[index];
-    if (byte === QUOTE) {
-      index = endOfString(body, index);
-    } else if (byte === OPEN_LIST || byte === OPEN_OBJECT) {
-      counts.depth += 1;
-      counts[byte === OPEN_LIST ? "lists" : "objects"] += 1;
-      refuseExcess(counts);
-    } else if (byte === CLOSE_LIST || byte === CLOSE_OBJECT) {
-      counts.depth -= 1;
-    } else if (byte === COLON) {
-      counts.members += 1;
-      refuseExcess(counts);
+  for (let index = nextStructural(text, 0); index < text.length; index = nextStructural(text, index + 1)) {
+    switch (text.charCodeAt(index)) {
+      case QUOTE:
+        index = endOfText(text, index);
+        break;
+      case OPEN_LIST:
+        counts.depth += 1;
+        counts.lists += 1;
+        refuseExcess(counts);
+        break;
+      case OPEN_OBJECT:
+        counts.depth += 1;
+        counts.objects += 1;
+        refuseExcess(counts);
+        break;
+      case COLON:
+        counts.members += 1;
+        refuseExcess(counts);
+        break;
+      default:
+        counts.depth -= 1;
     }
   }
+}
+
+/** The index of the first structural character from `start` on; the length of the text where there is none. */
+function nextStructural(text: string, start: number): number {
+  const end = Math.min(start + CLOSE_BY, text.length);
+  for (let index = start; index < end; index += 1) {
+    if (isStructural(text.charCodeAt(index))) {
+      return index;
+    }
+  }
+  STRUCTURAL.lastIndex = end;
+  return STRUCTURAL.test(text) ? STRUCTURAL.lastIndex - 1 : text.length;
+}
+
+function isStructural(code: number): boolean {
+  // Digits, commas, points and signs come before the colon; of what they are not, only the quote does too.
+  return code >= COLON
+    ? code === COLON || code === OPEN_LIST || code === CLOSE_LIST || code === OPEN_OBJECT || code === CLOSE_OBJECT
+    : code === QUOTE;
 }
 
 interface StructureCounts {
@@ -123,26 +158,6 @@ function refuseExcess({ depth, lists, objects, members }: StructureCounts): void
   if (members > MAX_MEMBERS) {
     throw invalidArgument(`the body's JSON has more than ${MAX_MEMBERS} fields in its objects`);
   }
-}
-
-function countUpTo(body: Buffer, byte: number, limit: number): number {
-  let count = 0;
-  for (let index = body.indexOf(byte); index >= 0 && count <= limit; index = body.indexOf(byte, index + 1)) {
-    count += 1;
-  }
-  return count;
-}
-
-/** The index of the closing quote, or of the last byte where there is none. */
-function endOfString(body: Buffer, start: number): number {
-  for (let index = start + 1; index < body.length; index += 1) {
-    if (body[index] === BACKSLASH) {
-      index += 1;
-    } else if (body[index] === QUOTE) {
-      return index;
-    }
-  }
-  return body.length - 1;
 }
 
 const NON_FINITE = /NaN|-?Infinity/y;

@@ -1,47 +1,136 @@
-// Reads a request body with a limit on its bytes and on those of all bodies together.
+// Reads a request body, decompressed, with a limit on its bytes and on those of all bodies together.
 
 import type { IncomingMessage } from "node:http";
+import { createGunzip, createInflate } from "node:zlib";
 
-import { InferenceError } from "../../inference-error.ts";
+import { InferenceError, invalidArgument } from "../../inference-error.ts";
 import type { BodyShare } from "./body-budget.ts";
 
+/** What a body may be compressed with, as the header Accept-Encoding of an answer lists it. */
+export const ACCEPTED_ENCODINGS = "gzip, deflate";
+
 /**
- * The whole body. A body that is announced or found to be too long rejects with `TOO_LARGE` at once, one that
- * finds no room in `share` with `UNAVAILABLE`; Node reads and drops the rest, so that the client gets the answer and not
- * a reset connection. The caller releases the share.
+ * The whole body, decompressed. A body that is announced or found to be too long, compressed or not, rejects with
+ * `TOO_LARGE` at once, one that finds no room in `share` with `UNAVAILABLE`, one that does not decompress with
+ * `INVALID_ARGUMENT`; Node reads and drops the rest, so that the client gets the answer and not a reset connection.
+ * Other encodings reject with `UNSUPPORTED_ENCODING`. The caller releases the share.
  */
 export async function readBody(message: IncomingMessage, maxBytes: number, share: BodyShare): Promise<Buffer> {
-  const encoding = message.headers["content-encoding"] ?? "identity";
-  if (encoding !== "identity") {
-    throw new InferenceError(
-      "UNSUPPORTED_ENCODING",
-      `Content-Encoding ${JSON.stringify(encoding)} is not supported; send the body uncompressed`,
-    );
-  }
+  const encoding = contentEncoding(message.headers["content-encoding"]);
   if (Number(message.headers["content-length"] ?? 0) > maxBytes) {
     throw tooLarge(maxBytes);
   }
-  const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
-  const chunks: Buffer[] = [];
-  let received = 0;
-  const onData = (chunk: Buffer) => {
-    received += chunk.length;
-    const refusal = received > maxBytes ? tooLarge(maxBytes) : share.take(chunk.length) ? undefined : noRoom();
-    if (refusal === undefined) {
-      chunks.push(chunk);
-      return;
+  const body = new BodyParts(maxBytes, share);
+  return encoding === "identity" ? readPlain(message, body) : readCompressed(message, encoding, body);
+}
+
+type Encoding = "identity" | "gzip" | "deflate";
+
+function contentEncoding(header: string | undefined): Encoding {
+  if (header === undefined) {
+    return "identity";
+  }
+  switch (header.trim().toLowerCase()) {
+    case "":
+    case "identity":
+      return "identity";
+    case "gzip":
+    case "x-gzip":
+      return "gzip";
+    case "deflate":
+      return "deflate";
+    default:
+      throw new InferenceError(
+        "UNSUPPORTED_ENCODING",
+        `Content-Encoding ${JSON.stringify(header)} is not supported; send the body as gzip, deflate or uncompressed`,
+      );
+  }
+}
+
+/** What arrived of a body. */
+class BodyParts {
+  readonly maxBytes: number;
+  readonly #share: BodyShare;
+  #parts: Buffer[] = [];
+  #length = 0;
+
+  constructor(maxBytes: number, share: BodyShare) {
+    this.maxBytes = maxBytes;
+    this.#share = share;
+  }
+
+  /** Why the part, and the whole body with it, is refused; nothing is held then. */
+  add(part: Buffer): InferenceError | undefined {
+    this.#length += part.length;
+    if (this.#length <= this.maxBytes && this.#share.take(part.length)) {
+      this.#parts.push(part);
+      return undefined;
     }
-    message.off("data", onData);
     // The rest may take long to arrive.
-    chunks.length = 0;
-    reject(refusal);
+    this.#parts = [];
+    return this.#length > this.maxBytes ? tooLarge(this.maxBytes) : noRoom();
+  }
+
+  whole(): Buffer {
+    const [only] = this.#parts;
+    return this.#parts.length === 1 && only !== undefined ? only : Buffer.concat(this.#parts, this.#length);
+  }
+}
+
+async function readPlain(message: IncomingMessage, body: BodyParts): Promise<Buffer> {
+  const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
+  const onData = (chunk: Buffer) => {
+    const refusal = body.add(chunk);
+    if (refusal !== undefined) {
+      message.off("data", onData);
+      reject(refusal);
+    }
   };
   message.on("data", onData);
-  message.once("end", () =>
-    resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)),
-  );
+  message.once("end", () => resolve(body.whole()));
   message.once("error", (cause) => reject(brokenOff(cause)));
   message.once("close", () => reject(brokenOff()));
+  return promise;
+}
+
+/** Bytes are decompressed as they arrive, and no further than the limits allow. */
+async function readCompressed(
+  message: IncomingMessage,
+  encoding: "gzip" | "deflate",
+  body: BodyParts,
+): Promise<Buffer> {
+  const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
+  const decompressor = encoding === "gzip" ? createGunzip() : createInflate();
+  const refuse = (error: InferenceError) => {
+    message.unpipe(decompressor);
+    message.resume();
+    decompressor.destroy();
+    reject(error);
+  };
+  let arrived = 0;
+  message.on("data", (chunk: Buffer) => {
+    arrived += chunk.length;
+    if (arrived > body.maxBytes) {
+      refuse(tooLarge(body.maxBytes));
+    }
+  });
+  decompressor.on("data", (chunk: Buffer) => {
+    const refusal = body.add(chunk);
+    if (refusal !== undefined) {
+      refuse(refusal);
+    }
+  });
+  decompressor.once("end", () => resolve(body.whole()));
+  decompressor.once("error", () => {
+    refuse(invalidArgument(`the body is not valid ${encoding} data, which its Content-Encoding says it is`));
+  });
+  message.once("error", (cause) => refuse(brokenOff(cause)));
+  message.once("close", () => {
+    if (!message.complete) {
+      refuse(brokenOff());
+    }
+  });
+  message.pipe(decompressor);
   return promise;
 }
 

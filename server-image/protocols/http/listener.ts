@@ -7,6 +7,7 @@ import { Cancellation } from "../../cancellation.ts";
 import type { Log } from "../../log.ts";
 import { readBody } from "./body.ts";
 import { BodyBudget } from "./body-budget.ts";
+import { compressAnswer } from "./compress.ts";
 import { errorAnswer, type HttpAnswer, type HttpRequest } from "./exchange.ts";
 
 /** Answers one request; must not reject for a fault of the client. */
@@ -79,11 +80,15 @@ export class HttpListener {
     });
   }
 
-  /** Resolves with the port, which is a free one where 0 is asked for. Rejects when the port cannot be had. */
-  async listen(port: number): Promise<number> {
+  /**
+   * Resolves with the port, which is a free one where 0 is asked for. Rejects when the port cannot be had.
+   *
+   * @param host the address to listen on; left out: all of them
+   */
+  async listen(port: number, host?: string): Promise<number> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#server.once("error", reject);
-    this.#server.listen(port, resolve);
+    this.#server.listen({ port, host }, resolve);
     await promise;
     this.#server.off("error", reject);
     return (this.#server.address() as AddressInfo).port;
@@ -128,7 +133,9 @@ export class HttpListener {
         gone.cancel();
       }
     });
-    const answer = await this.#answer(message, gone);
+    const plain = await this.#answer(message, gone);
+    const accepted = message.headers["accept-encoding"];
+    const answer = accepted === undefined ? plain : await compressAnswer(plain, accepted);
     if (gone.cancelled) {
       return;
     }

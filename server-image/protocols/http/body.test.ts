@@ -1,0 +1,176 @@
+// Compressed request bodies over real HTTP: what is taken, what is refused, and that no body takes more than its limit.
+
+import { once } from "node:events";
+import { request as httpRequest, type IncomingMessage } from "node:http";
+import { connect } from "node:net";
+import { setImmediate } from "node:timers/promises";
+import { brotliCompressSync, constants, createGzip, deflateRawSync, deflateSync, gzipSync } from "node:zlib";
+
+import { afterEach, describe, expect, test, vi } from "vitest";
+
+import { InferenceError } from "../../inference-error.ts";
+import { recordingLog } from "../../test-server.ts";
+import { type HttpAnswer, jsonAnswer } from "./exchange.ts";
+import { HttpListener } from "./listener.ts";
+
+vi.setConfig({ testTimeout: 30_000 });
+
+const LIMIT = 100_000;
+
+const listeners: HttpListener[] = [];
+const errors: InferenceError[] = [];
+
+afterEach(async () => {
+  errors.length = 0;
+  await Promise.all(listeners.splice(0).map((listener) => listener.close()));
+});
+
+/** Answers with the body it read, or with the error's code and message. */
+async function listen(): Promise<number> {
+  const handle = async ({ readBody }: { readBody: () => Promise<Buffer> }): Promise<HttpAnswer> => {
+    try {
+      return { status: 200, body: await readBody() };
+    } catch (error) {
+      errors.push(error as InferenceError);
+      const { code, message } = error as InferenceError;
+      return jsonAnswer(400, { code, message });
+    }
+  };
+  const options = { maxBodyBytes: LIMIT, clock: () => 0, random: () => 0.5, log: recordingLog().log };
+  const listener = new HttpListener({ handle, ...options });
+  listeners.push(listener);
+  return listener.listen(0);
+}
+
+interface Answer {
+  readonly status: number | undefined;
+  readonly body: Buffer;
+}
+
+/** The body's parts are sent one by one, chunked, unless there is only one. */
+async function post(port: number, encoding: string, ...parts: Buffer[]): Promise<Answer> {
+  const headers = { "content-encoding": encoding };
+  const request = httpRequest({ port, method: "POST", headers });
+  // It may come before the last part is sent.
+  const responded = once(request, "response");
+  for (const part of parts.slice(0, -1)) {
+    request.write(part);
+    await setImmediate();
+  }
+  request.end(parts.at(-1));
+  const [response] = (await responded) as [IncomingMessage];
+  return { status: response.statusCode, body: Buffer.concat((await response.toArray()) as Buffer[]) };
+}
+
+const TEXT = Buffer.from("the quick brown fox ".repeat(1000));
+
+describe("taken", () => {
+  const gzipped = gzipSync(TEXT);
+  const cases: [string, string, Buffer[]][] = [
+    ["gzip", "gzip", [gzipped]],
+    ["gzip by its old name, in capitals", "X-GZIP", [gzipped]],
+    ["gzip in many small chunks", "gzip", Array.from(gzipped, (byte) => Buffer.of(byte))],
+    ["gzip in two members", "gzip", [gzipSync(TEXT.subarray(0, 7)), gzipSync(TEXT.subarray(7))]],
+    ["deflate", "deflate", [deflateSync(TEXT)]],
+    ["uncompressed, said so", "identity", [TEXT]],
+    ["uncompressed, in two chunks", "", [TEXT.subarray(0, 10), TEXT.subarray(10)]],
+  ];
+  test.each(cases)("%s", async (_name, encoding, parts) => {
+    const { status, body } = await post(await listen(), encoding, ...parts);
+    expect(status).toBe(200);
+    expect(body.equals(TEXT)).toBe(true);
+  });
+
+  test("exactly as long as the limit", async () => {
+    const { body } = await post(await listen(), "gzip", gzipSync(Buffer.alloc(LIMIT)));
+    expect(body.length).toBe(LIMIT);
+  });
+
+  test("nothing", async () => {
+    const { status, body } = await post(await listen(), "gzip", gzipSync(""));
+    expect([status, body.length]).toEqual([200, 0]);
+  });
+});
+
+describe("refused", () => {
+  const tooLarge = "the request body is larger than 100000 bytes, which is the limit";
+  const notGzip = "the body is not valid gzip data, which its Content-Encoding says it is";
+  const notDeflate = notGzip.replace("gzip", "deflate");
+  const unsupported = (name: string) =>
+    `Content-Encoding "${name}" is not supported; send the body as gzip, deflate or uncompressed`;
+  const noise = Buffer.from(Array.from({ length: LIMIT }, (_, index) => (index * index * 31) % 251));
+  const stored = gzipSync(noise, { level: constants.Z_NO_COMPRESSION });
+  const wrongChecksum = gzipSync(TEXT);
+  wrongChecksum.fill(0, wrongChecksum.length - 8);
+  const cases: [string, string, Buffer[], string, string][] = [
+    ["one byte more than the limit", "gzip", [gzipSync(Buffer.alloc(LIMIT + 1))], "TOO_LARGE", tooLarge],
+    ["much more than the limit", "deflate", [deflateSync(Buffer.alloc(10_000_000))], "TOO_LARGE", tooLarge],
+    ["larger than the limit while compressed", "gzip", [stored], "TOO_LARGE", tooLarge],
+    ["the same, unannounced", "gzip", [stored.subarray(0, 9), stored.subarray(9)], "TOO_LARGE", tooLarge],
+    ["no gzip", "gzip", [TEXT], "INVALID_ARGUMENT", notGzip],
+    ["an empty body", "gzip", [Buffer.alloc(0)], "INVALID_ARGUMENT", notGzip],
+    ["gzip cut off", "gzip", [gzipSync(TEXT).subarray(0, -9)], "INVALID_ARGUMENT", notGzip],
+    ["gzip with a wrong checksum", "gzip", [wrongChecksum], "INVALID_ARGUMENT", notGzip],
+    ["deflate that is gzip", "deflate", [gzipSync(TEXT)], "INVALID_ARGUMENT", notDeflate],
+    ["deflate without its frame", "deflate", [deflateRawSync(TEXT)], "INVALID_ARGUMENT", notDeflate],
+    ["brotli", "br", [brotliCompressSync(TEXT)], "UNSUPPORTED_ENCODING", unsupported("br")],
+    ["gzip twice", "gzip, gzip", [gzipSync(gzipSync(TEXT))], "UNSUPPORTED_ENCODING", unsupported("gzip, gzip")],
+  ];
+  test.each(cases)("%s", async (...[, encoding, parts, code, message]) => {
+    const port = await listen();
+    const { body } = await post(port, encoding, ...parts);
+    expect(JSON.parse(body.toString())).toEqual({ code, message });
+    expect(errors.every((error) => error instanceof InferenceError)).toBe(true);
+    // The connection and the budget are as good as before.
+    expect((await post(port, "gzip", gzipSync(TEXT))).status).toBe(200);
+  });
+});
+
+test("a bomb is given up early: of gigabytes, little is ever in memory", async () => {
+  const port = await listen();
+  // 4 GiB of zeros each: a member of 16 MiB that is sent again and again.
+  const member = gzipSync(Buffer.alloc(16 * 1024 ** 2));
+  const before = process.memoryUsage().rss;
+  let highest = before;
+  const watch = setInterval(() => {
+    highest = Math.max(highest, process.memoryUsage().rss);
+  }, 1);
+  const bombs = Array.from({ length: 8 }, () =>
+    post(port, "gzip", ...Array.from({ length: 256 }, () => member)).then(({ body }) => body.toString()),
+  );
+  const refusals = await Promise.all(bombs);
+  // Together they may be too many as well.
+  expect(refusals.filter((text) => !/TOO_LARGE|UNAVAILABLE/.test(text))).toEqual([]);
+  expect(refusals.join("")).toContain("TOO_LARGE");
+  clearInterval(watch);
+  expect(highest - before).toBeLessThan(150 * 1024 ** 2);
+});
+
+test("compressed bodies count decompressed against what is held of all bodies", async () => {
+  const port = await listen();
+  const hold = async () => {
+    const gzip = createGzip();
+    gzip.write(Buffer.alloc(90_000));
+    gzip.flush();
+    const client = connect(port, "127.0.0.1");
+    client.write("POST / HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n");
+    const [data] = (await once(gzip, "data")) as [Buffer];
+    const [rest] = (await once(gzip, "data")) as [Buffer];
+    const chunk = Buffer.concat([data, rest]);
+    client.write(`${chunk.length.toString(16)}\r\n`);
+    client.write(chunk);
+    client.write("\r\n");
+    return client;
+  };
+  const clients = [await hold(), await hold()];
+  const small = gzipSync(Buffer.alloc(50_000));
+  const deadline = { timeout: 10_000, interval: 5 };
+  await vi.waitFor(async () => {
+    expect((await post(port, "gzip", small)).body.toString()).toContain("UNAVAILABLE");
+  }, deadline);
+  clients.forEach((client) => {
+    client.destroy();
+  });
+  await vi.waitFor(async () => expect((await post(port, "gzip", small)).status).toBe(200), deadline);
+  expect(errors.map(({ code }) => code)).toContain("CANCELLED");
+});
