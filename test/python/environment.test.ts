@@ -70,10 +70,10 @@ test("a PATH without Python: undefined, and an error that says what is needed", 
   expect(await findPython({ PATH: folder })).toBeUndefined();
   const failing = pythonEnvironment(await requirements("a.txt", ""), options([], folder));
   await expect(failing).rejects.toMatchObject({ code: "PYTHON_MISSING" });
-  await expect(failing).rejects.toThrow("No Python 3.11 or newer with the modules venv and ensurepip is in PATH");
+  await expect(failing).rejects.toThrow("No Python 3.11 to 3.13 with the modules venv and ensurepip is in PATH");
 });
 
-test("a python3 that is too old or has no venv is passed over for a newer name", async () => {
+test("a python3 that is too old, too new or has no venv is passed over for a newer name", async () => {
   const bin = join(folder, "bin");
   await mkdir(bin);
   for (const [name, script] of [

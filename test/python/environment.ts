@@ -7,10 +7,9 @@ import { join } from "node:path";
 import { withCacheLock } from "../cluster/binaries/cache-lock.ts";
 import { runTool, ToolError, tryTool } from "../cluster/tool.ts";
 
-/** The oldest Python that all pinned requirements of this repository install on. */
+/** Python 3 releases that all pinned requirements of this repository install on. */
 const oldestMinor = 11;
-/** Distributions name their newer interpreters so, beside an older `python3`. */
-const newestMinor = 14;
+const newestMinor = 13;
 
 /** An interpreter that can make virtual environments. */
 export interface Python {
@@ -41,11 +40,11 @@ export interface EnvironmentOptions {
 /** Debian ships `venv` without `ensurepip` unless python3-venv is installed: asking for both tells before pip would. */
 const question = [
   "import ensurepip, sys, venv",
-  `assert sys.version_info >= (3, ${oldestMinor})`,
+  `assert (3, ${oldestMinor}) <= sys.version_info[:2] <= (3, ${newestMinor})`,
   "print(sys.version, sys.base_prefix)",
 ].join("; ");
 
-/** The first usable Python in PATH; undefined where there is none, so that tests can be skipped by name. */
+/** The first usable Python in PATH, also one installed beside another `python3`; undefined where there is none, so that tests can be skipped by name. */
 export async function findPython(environment: NodeJS.ProcessEnv = process.env): Promise<Python | undefined> {
   const minors = Array.from({ length: newestMinor - oldestMinor + 1 }, (_, index) => newestMinor - index);
   for (const command of ["python3", ...minors.map((minor) => `python3.${minor}`)]) {
@@ -70,7 +69,7 @@ export async function pythonEnvironment(requirementsFile: string, options: Envir
   if (found === undefined) {
     throw new PythonError(
       "PYTHON_MISSING",
-      `No Python 3.${oldestMinor} or newer with the modules venv and ensurepip is in PATH (Debian: apt-get install python3-venv)`,
+      `No Python 3.${oldestMinor} to 3.${newestMinor} with the modules venv and ensurepip is in PATH (Debian: apt-get install python3-venv)`,
     );
   }
   const root = join(environment["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "plimsoll", "python");
