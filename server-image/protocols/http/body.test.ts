@@ -1,16 +1,18 @@
 // Compressed request bodies over real HTTP: what is taken, what is refused, and that no body takes more than its limit.
 
 import { once } from "node:events";
-import { request as httpRequest, type IncomingMessage } from "node:http";
-import { connect } from "node:net";
+import { createServer, request as httpRequest, type IncomingMessage } from "node:http";
+import { type AddressInfo, connect } from "node:net";
 import { setImmediate } from "node:timers/promises";
-import { brotliCompressSync, constants, createGzip, deflateRawSync, deflateSync, gzipSync } from "node:zlib";
+import { brotliCompressSync, constants, deflateRawSync, deflateSync, gzipSync } from "node:zlib";
 
 import { afterEach, describe, expect, test, vi } from "vitest";
 
 import { InferenceError } from "../../inference-error.ts";
 import { recordingLog } from "../../test-server.ts";
-import { type HttpAnswer, jsonAnswer } from "./exchange.ts";
+import { readBody } from "./body.ts";
+import type { BodyShare } from "./body-budget.ts";
+import { type HttpAnswer, type HttpRequest, jsonAnswer } from "./exchange.ts";
 import { HttpListener } from "./listener.ts";
 
 vi.setConfig({ testTimeout: 30_000 });
@@ -27,9 +29,9 @@ afterEach(async () => {
 
 /** Answers with the body it read, or with the error's code and message. */
 async function listen(): Promise<number> {
-  const handle = async ({ readBody }: { readBody: () => Promise<Buffer> }): Promise<HttpAnswer> => {
+  const handle = async (request: HttpRequest): Promise<HttpAnswer> => {
     try {
-      return { status: 200, body: await readBody() };
+      return { status: 200, body: await request.readBody() };
     } catch (error) {
       errors.push(error as InferenceError);
       const { code, message } = error as InferenceError;
@@ -146,31 +148,38 @@ test("a bomb is given up early: of gigabytes, little is ever in memory", async (
   expect(highest - before).toBeLessThan(150 * 1024 ** 2);
 });
 
-test("compressed bodies count decompressed against what is held of all bodies", async () => {
-  const port = await listen();
-  const hold = async () => {
-    const gzip = createGzip();
-    gzip.write(Buffer.alloc(90_000));
-    gzip.flush();
-    const client = connect(port, "127.0.0.1");
-    client.write("POST / HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n");
-    const [data] = (await once(gzip, "data")) as [Buffer];
-    const [rest] = (await once(gzip, "data")) as [Buffer];
-    const chunk = Buffer.concat([data, rest]);
-    client.write(`${chunk.length.toString(16)}\r\n`);
-    client.write(chunk);
-    client.write("\r\n");
-    return client;
+test("what counts against the bytes held of all bodies is what a body decompresses to", async () => {
+  let freeBytes = 50_000;
+  const share: BodyShare = {
+    take: (bytes) => {
+      freeBytes -= bytes;
+      return freeBytes >= 0;
+    },
+    release: () => undefined,
   };
-  const clients = [await hold(), await hold()];
-  const small = gzipSync(Buffer.alloc(50_000));
-  const deadline = { timeout: 10_000, interval: 5 };
-  await vi.waitFor(async () => {
-    expect((await post(port, "gzip", small)).body.toString()).toContain("UNAVAILABLE");
-  }, deadline);
-  clients.forEach((client) => {
-    client.destroy();
-  });
-  await vi.waitFor(async () => expect((await post(port, "gzip", small)).status).toBe(200), deadline);
-  expect(errors.map(({ code }) => code)).toContain("CANCELLED");
+  const server = createServer((message, response) => {
+    readBody(message, LIMIT, share).then(
+      (body) => response.end(String(body.length)),
+      (error: unknown) => response.end((error as InferenceError).code),
+    );
+  }).listen(0);
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const body = gzipSync(Buffer.alloc(30_000));
+  expect((await post(port, "gzip", body)).body.toString()).toBe("30000");
+  expect(freeBytes).toBe(20_000);
+  expect((await post(port, "gzip", body)).body.toString()).toBe("UNAVAILABLE");
+  server.close();
+  server.closeAllConnections();
+});
+
+test("a client that leaves in the middle of a compressed body", async () => {
+  const port = await listen();
+  const client = connect(port, "127.0.0.1");
+  const part = gzipSync(TEXT).subarray(0, 50);
+  client.write(`POST / HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nContent-Length: 1000\r\n\r\n`);
+  client.write(part);
+  await once(client, "ready");
+  client.destroy();
+  await vi.waitFor(() => expect(errors.map(({ code }) => code)).toEqual(["CANCELLED"]), 10_000);
 });

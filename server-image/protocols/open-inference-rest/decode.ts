@@ -1,105 +1,90 @@
-// From a JSON body to an inference request that fits the model.
+// From a body to an inference request that fits the model: JSON, JSON followed by binary tensors, or one raw tensor.
 
-import { InferenceError, invalidArgument } from "../../inference-error.ts";
-import { checkInput, checkInputSet, selectOutputs } from "../../models/check-request.ts";
-import type { ModelMetadata } from "../../models/metadata.ts";
+import { type InferenceError, invalidArgument } from "../../inference-error.ts";
+import type { InferenceRequest } from "../../models/served-model.ts";
+import { decodeBinaryData } from "../../tensors/binary-decode.ts";
 import type { Tensor } from "../../tensors/datatypes.ts";
-import { decodeJsonData } from "../../tensors/json-decode.ts";
-import { parseJson } from "../../tensors/json-text.ts";
-import { readShape } from "../../tensors/shape.ts";
+import type { PreparedModel } from "./prepared-model.ts";
+import { readRawRequest } from "./raw-request.ts";
+import { readHead } from "./read-head.ts";
+import type { BinaryInput, OutputForm, RequestHead } from "./request-head.ts";
 
-export interface DecodedRequest {
+/** In small letters, as Node gives the names of headers. */
+export const HEADER_LENGTH = "inference-header-content-length";
+
+export interface DecodedRequest extends InferenceRequest {
   /** The client's, where it gave one. */
   readonly id: string | undefined;
-  readonly inputs: readonly Tensor[];
-  readonly outputNames: readonly string[];
+  /** In the order of `outputNames`. */
+  readonly outputForms: readonly OutputForm[];
 }
 
-/** Throws an InferenceError that names the input or field and says what is allowed. */
+/**
+ * Binary tensors in the result lie in the body's memory. Throws an InferenceError that names the input, field or header
+ * and says what is allowed.
+ *
+ * @param headerLength value of the header Inference-Header-Content-Length, where there is one
+ */
 export function decodeInferRequest(
   body: Buffer,
-  binaryHeader: string | string[] | undefined,
-  metadata: ModelMetadata,
+  headerLength: string | string[] | undefined,
+  model: PreparedModel,
 ): DecodedRequest {
-  if (binaryHeader !== undefined) {
-    throw new InferenceError(
-      "UNSUPPORTED",
-      "Inference-Header-Content-Length: this server takes no binary tensors; send the data as JSON",
+  if (headerLength === undefined) {
+    return withData(readHead(body, model), body, body.length);
+  }
+  const length = readHeaderLength(headerLength, body.length);
+  if (length === 0) {
+    return withData(readRawRequest(body, model), body, body.length);
+  }
+  return withData(model.heads.find(body, length) ?? readNewHead(body.subarray(0, length), model), body, length);
+}
+
+function readNewHead(json: Buffer, model: PreparedModel): RequestHead {
+  const head = readHead(json, model);
+  model.heads.keep(json, head);
+  return head;
+}
+
+function readHeaderLength(value: string | string[], bodyLength: number): number {
+  const length = typeof value === "string" && /^\d{1,15}$/.test(value) ? Number(value) : Number.NaN;
+  // Not a number is within no limits.
+  if (!(length <= bodyLength)) {
+    throw invalidArgument(
+      `Inference-Header-Content-Length is ${JSON.stringify(value)}; it must be the number of bytes of the JSON text ` +
+        `at the beginning of the body, from 0 to ${bodyLength}`,
     );
   }
-  const exactIntegers = metadata.inputs.some(({ datatype }) => datatype === "INT64" || datatype === "UINT64");
-  const request = parseJson(body, exactIntegers);
-  if (!isObject(request)) {
-    throw invalidArgument('the body must be a JSON object with the field "inputs"');
+  return length;
+}
+
+/** @param start where binary data begins in the body */
+function withData(head: RequestHead, body: Buffer, start: number): DecodedRequest {
+  const { id, outputNames, outputForms, priority, timeoutMs } = head;
+  const inputs: Tensor[] = [];
+  let offset = start;
+  for (const input of head.inputs) {
+    if ("data" in input) {
+      inputs.push(input);
+    } else {
+      const end = offset + input.byteSize;
+      if (end > body.length) {
+        throw tooShort(input, body.length - offset);
+      }
+      const { name, datatype, shape, count, what } = input;
+      inputs.push({ name, datatype, shape, data: decodeBinaryData(datatype, count, body.subarray(offset, end), what) });
+      offset = end;
+    }
   }
-  const heads = readInputs(request["inputs"]);
-  checkInputSet(
-    metadata,
-    heads.map(({ name }) => name),
+  if (offset !== body.length) {
+    throw invalidArgument(`unexpected additional input data: ${body.length - offset} byte(s) after the last input`);
+  }
+  return { id, inputs, outputNames, outputForms, priority, timeoutMs };
+}
+
+function tooShort({ what, byteSize }: BinaryInput, left: number): InferenceError {
+  return invalidArgument(
+    `${what}: its binary data should have ${byteSize} bytes ("binary_data_size"), but ${left} are left after the JSON ` +
+      "text and the inputs before it; Inference-Header-Content-Length must say where the JSON text ends",
   );
-  return {
-    id: readId(request["id"]),
-    inputs: heads.map((head) => decodeInput(head, metadata)),
-    outputNames: selectOutputs(metadata, readOutputNames(request["outputs"])),
-  };
-}
-
-interface InputFields {
-  readonly name: string;
-  readonly fields: Readonly<Record<string, unknown>>;
-}
-
-function readInputs(value: unknown): InputFields[] {
-  // A model without inputs may be asked without them.
-  if (value === undefined) {
-    return [];
-  }
-  if (!Array.isArray(value)) {
-    throw invalidArgument('"inputs" must be a list of objects with name, shape, datatype and data');
-  }
-  return value.map((item: unknown, index) => {
-    if (!isObject(item) || typeof item["name"] !== "string") {
-      throw invalidArgument(`element ${index} of "inputs" must be an object with a "name"`);
-    }
-    return { name: item["name"], fields: item };
-  });
-}
-
-function decodeInput({ name, fields }: InputFields, metadata: ModelMetadata): Tensor {
-  const what = `input ${JSON.stringify(name)}`;
-  const shape = readShape(fields["shape"], what);
-  if (typeof fields["datatype"] !== "string") {
-    throw invalidArgument(`${what}: "datatype" must be a string, for example "FP32"`);
-  }
-  const { datatype } = checkInput(metadata, { name, datatype: fields["datatype"], shape });
-  if (!Object.hasOwn(fields, "data")) {
-    throw invalidArgument(`${what}: "data" is missing; this server takes data as JSON only`);
-  }
-  return { name, datatype, shape, data: decodeJsonData(datatype, shape, fields["data"], what) };
-}
-
-function readOutputNames(value: unknown): string[] {
-  if (value === undefined) {
-    return [];
-  }
-  if (!Array.isArray(value)) {
-    throw invalidArgument('"outputs" must be a list of objects with a "name"');
-  }
-  return value.map((item: unknown, index) => {
-    if (!isObject(item) || typeof item["name"] !== "string") {
-      throw invalidArgument(`element ${index} of "outputs" must be an object with a "name"`);
-    }
-    return item["name"];
-  });
-}
-
-function readId(value: unknown): string | undefined {
-  if (value !== undefined && typeof value !== "string") {
-    throw invalidArgument('"id" must be a string');
-  }
-  return value;
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

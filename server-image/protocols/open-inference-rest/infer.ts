@@ -1,15 +1,15 @@
 // POST .../infer: counts the request, runs it, and gives every outcome its status.
 
-import { randomUUID } from "node:crypto";
-
 import { InferenceError, type InferenceErrorCode } from "../../inference-error.ts";
 import type { Log } from "../../log.ts";
 import type { ServedModel } from "../../models/served-model.ts";
 import type { ProtocolContext } from "../context.ts";
+import { ACCEPTED_ENCODINGS } from "../http/body.ts";
 import { errorAnswer, type HttpAnswer, type HttpRequest } from "../http/exchange.ts";
 import { countInference } from "../http/inference.ts";
-import { decodeInferRequest } from "./decode.ts";
+import { decodeInferRequest, HEADER_LENGTH } from "./decode.ts";
 import { encodeInferResponse } from "./encode.ts";
+import { prepareModel } from "./prepared-model.ts";
 
 const STATUS = {
   INVALID_ARGUMENT: 400,
@@ -30,8 +30,18 @@ export function toErrorAnswer(error: unknown, log: Log): HttpAnswer {
     log.error({ err: error }, "inference request failed unexpectedly");
     return errorAnswer(500, "internal error");
   }
-  const headers = error.code === "UNAVAILABLE" ? { "retry-after": RETRY_AFTER_SECONDS } : undefined;
-  return errorAnswer(STATUS[error.code], error.message, headers);
+  return errorAnswer(STATUS[error.code], error.message, errorHeaders(error.code));
+}
+
+function errorHeaders(code: InferenceErrorCode): Readonly<Record<string, string>> | undefined {
+  switch (code) {
+    case "UNAVAILABLE":
+      return { "retry-after": RETRY_AFTER_SECONDS };
+    case "UNSUPPORTED_ENCODING":
+      return { "accept-encoding": ACCEPTED_ENCODINGS };
+    default:
+      return undefined;
+  }
 }
 
 /** @param find throws `NOT_FOUND` when the path names another model or version */
@@ -40,22 +50,22 @@ export async function infer(
   context: ProtocolContext,
   find: () => ServedModel,
 ): Promise<HttpAnswer> {
-  return countInference(request, context, "v2-rest", () =>
-    run(request, find).catch((error: unknown) => toErrorAnswer(error, context.log)),
-  );
+  const protocol = request.headers[HEADER_LENGTH] === undefined ? "v2-rest" : "v2-rest-binary";
+  return countInference(request, context, protocol, async () => {
+    try {
+      return await run(request, find());
+    } catch (error) {
+      return toErrorAnswer(error, context.log);
+    }
+  });
 }
 
-async function run(request: HttpRequest, find: () => ServedModel): Promise<HttpAnswer> {
-  const model = find();
+async function run(request: HttpRequest, model: ServedModel): Promise<HttpAnswer> {
   // Before the body is read: a rejection must cost next to nothing.
   model.admit();
   const body = await request.readBody();
-  const metadata = model.readyMetadata();
-  const { id, ...decoded } = decodeInferRequest(body, request.headers["inference-header-content-length"], metadata);
+  const prepared = prepareModel(model.readyMetadata());
+  const decoded = decodeInferRequest(body, request.headers[HEADER_LENGTH], prepared);
   const { outputs } = await model.infer(decoded, request.cancellation);
-  return {
-    status: 200,
-    headers: { "content-type": "application/json" },
-    body: encodeInferResponse(metadata, id ?? randomUUID(), outputs),
-  };
+  return encodeInferResponse(prepared, decoded, outputs);
 }
