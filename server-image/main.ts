@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // The program: command line, signals, termination log and exit codes; nothing else touches the process.
 
+import { existsSync } from "node:fs";
 import { availableParallelism } from "node:os";
 
 import { CommanderError } from "commander";
@@ -8,7 +9,7 @@ import { CommanderError } from "commander";
 import { type Config, parseConfig } from "./config.ts";
 import { LoadError } from "./load-error.ts";
 import { createLog, type Log } from "./log.ts";
-import { readCpuLimit, usableThreads } from "./models/cpu-limit.ts";
+import { readCpuLimit, readMemoryLimit, usableThreads } from "./models/cgroup-limits.ts";
 import { type RunningServer, startServer } from "./server.ts";
 import { type TerminationReason, writeTerminationLog } from "./termination-log.ts";
 
@@ -20,9 +21,9 @@ const EXIT_LOAD = 2;
 /** Kubernetes kills at the end of the grace period; a little earlier there is still time to say why. */
 const GRACE_MARGIN_MS = 1000;
 
-function readConfig(usable: number): Config {
+function readConfig(): Config {
   try {
-    return parseConfig(process.argv.slice(2), { usableThreads: usable }, (text) => process.stderr.write(text));
+    return parseConfig(process.argv.slice(2), (text) => process.stderr.write(text));
   } catch (error) {
     if (error instanceof CommanderError) {
       process.exit(error.exitCode);
@@ -90,17 +91,20 @@ async function watchLoad({ server, config, log }: Running): Promise<void> {
 
 async function main(): Promise<void> {
   const signalled = firstSignal();
-  const usable = usableThreads(readCpuLimit(), availableParallelism());
-  const config = readConfig(usable);
+  const cpus = Math.min(readCpuLimit() ?? Number.POSITIVE_INFINITY, availableParallelism());
+  const usable = usableThreads(cpus, availableParallelism());
+  const config = readConfig();
   const log = createLog(config.logLevel);
-  const { workers, threadsPerWorker } = config;
+  const { workers = 1, threadsPerWorker = 1 } = config;
   if (workers * threadsPerWorker > usable) {
     log.warn({ workers, threadsPerWorker, usable }, "more threads than CPUs: runs will wait for each other");
   }
   try {
     const server = await startServer(config, {
       log,
+      machine: { cpus, usableThreads: usable, memoryLimitBytes: readMemoryLimit(), fileExists: existsSync },
       clock: () => performance.now(),
+      wallClock: Date.now,
       random: Math.random,
       onStuckRun: () => {
         const message = `a run took longer than ${config.runTimeoutSeconds} s (--run-timeout-seconds)`;

@@ -1,8 +1,13 @@
-// The server's Prometheus series: the contract with whoever scales it, plus the usual figures of a Node process.
+// The Prometheus series of requests and runs, kept by each thread that does I/O: the contract with whoever scales the server.
 
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
-
-import { LOAD_PHASES, type LoadPhase } from "./load-error.ts";
+import {
+  Counter,
+  Gauge,
+  Histogram,
+  type MetricObjectWithValues,
+  type MetricValue,
+  Registry,
+} from "prom-client";
 
 /**
  * Values of the label `protocol`: Open Inference Protocol over HTTP with JSON (`v2-rest`) or with binary tensors
@@ -17,14 +22,14 @@ const CODES = ["200", "400", "404", "413", "415", "499", "500", "503"];
 const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 const ROWS = [1, 2, 4, 8, 16, 32, 64, 128, 256];
 
-/** Rarely enough that an idle replica stays idle. */
-const EVENT_LOOP_SAMPLE_MS = 100;
-
 /** Values that are read when Prometheus asks. */
 export interface GaugeSources {
   readonly queueDepth: () => number;
   readonly requestsInFlight: () => number;
 }
+
+/** The series of one thread, as they travel to the one that answers Prometheus. */
+export type SeriesSnapshot = readonly MetricObjectWithValues<MetricValue<string>>[];
 
 export class Metrics {
   readonly #registry = new Registry();
@@ -34,7 +39,7 @@ export class Metrics {
   readonly #queueSeconds: Histogram;
   readonly #computeSeconds: Histogram;
   readonly #batchSize: Histogram;
-  readonly #loadSeconds: Gauge<"phase">;
+  readonly #answeredOk = new Map<Protocol, number>(PROTOCOLS.map((protocol) => [protocol, 0]));
 
   constructor(sources: GaugeSources) {
     const registers = [this.#registry];
@@ -64,23 +69,17 @@ export class Metrics {
     this.#queueSeconds = seconds("plimsoll_queue_duration_seconds", "From acceptance to the start of the run.");
     this.#computeSeconds = seconds("plimsoll_compute_duration_seconds", "Time of one run inside onnxruntime.");
     this.#batchSize = new Histogram({ name: "plimsoll_batch_size", help: "Rows per run.", buckets: ROWS, registers });
-    this.#loadSeconds = new Gauge({
-      name: "plimsoll_model_load_seconds",
-      help: `Time of each phase of the start: ${LOAD_PHASES.join(", ")}. Present once the phase is done.`,
-      labelNames: ["phase"],
-      registers,
-    });
-    collectDefaultMetrics({ register: this.#registry, eventLoopMonitoringPrecision: EVENT_LOOP_SAMPLE_MS });
     this.#startAtZero();
   }
 
-  get contentType(): string {
-    return this.#registry.contentType;
+  /** All series, to be added to those of other threads. */
+  async snapshot(): Promise<SeriesSnapshot> {
+    return (await this.#registry.getMetricsAsJSON()) as SeriesSnapshot;
   }
 
-  /** All series as Prometheus' text. */
-  async render(): Promise<string> {
-    return this.#registry.metrics();
+  /** Inference requests of a protocol that were answered 200 so far. */
+  answered(protocol: Protocol): number {
+    return this.#answeredOk.get(protocol) ?? 0;
   }
 
   requestReceived(protocol: Protocol): void {
@@ -92,18 +91,18 @@ export class Metrics {
     this.#answered.inc({ protocol, code: String(code) });
     // Rejections take next to no time: in the same histogram they would make an overloaded server look fast.
     if (code === 200) {
+      this.#answeredOk.set(protocol, this.answered(protocol) + 1);
       this.#requestSeconds.observe(seconds);
     }
   }
 
-  observeRun(run: { rows: number; queueSeconds: number; computeSeconds: number }): void {
-    this.#queueSeconds.observe(run.queueSeconds);
-    this.#computeSeconds.observe(run.computeSeconds);
-    this.#batchSize.observe(run.rows);
+  observeQueue(seconds: number): void {
+    this.#queueSeconds.observe(seconds);
   }
 
-  observeLoad(phase: LoadPhase, seconds: number): void {
-    this.#loadSeconds.set({ phase }, seconds);
+  observeRun(run: { rows: number; computeSeconds: number }): void {
+    this.#computeSeconds.observe(run.computeSeconds);
+    this.#batchSize.observe(run.rows);
   }
 
   #addGauge(name: string, help: string, read: () => number): void {

@@ -3,20 +3,36 @@
 import { setTimeout } from "node:timers/promises";
 
 import type { Config } from "./config.ts";
+import { IoThreads } from "./io/io-threads.ts";
+import { measureIo } from "./io/measure-io.ts";
+import { ThreadBoard } from "./io/thread-board.ts";
+import type { ThreadFigures } from "./io/thread-calls.ts";
+import { watchThread } from "./io/thread-watch.ts";
 import type { Log } from "./log.ts";
-import { Metrics } from "./metrics.ts";
+import type { Machine } from "./machine.ts";
+import { Metrics, PROTOCOLS } from "./metrics.ts";
+import { writeCalibration } from "./models/calibration-text.ts";
+import { chooseProvider } from "./models/execution-provider.ts";
+import { computeLoadLine, LoadLine } from "./models/load-line.ts";
+import { LoadLineWatch } from "./models/load-line-watch.ts";
+import type { LoadedModel } from "./models/load-model.ts";
 import { Model, type ModelOptions } from "./models/model.ts";
+import { addStatistics } from "./models/statistics.ts";
 import packageJson from "./package.json" with { type: "json" };
-import { errorAnswer, type HttpAnswer, type HttpRequest } from "./protocols/http/exchange.ts";
+import { ProcessMetrics } from "./process-metrics.ts";
+import { answerHttp } from "./protocols/answer-http.ts";
+import type { ProtocolContext } from "./protocols/context.ts";
 import { HttpListener } from "./protocols/http/listener.ts";
-import { openInferenceRest, type RoutesContext } from "./protocols/open-inference-rest/routes.ts";
 import { type FetchOptions, fetchModel } from "./storage/fetch-model.ts";
 
 /** What the server takes from outside itself. */
 export interface ServerDependencies {
   readonly log: Log;
+  readonly machine: Machine;
   /** Milliseconds, monotonic. */
   readonly clock: () => number;
+  /** Milliseconds since 1970. */
+  readonly wallClock: () => number;
   /** A number in [0, 1). */
   readonly random: () => number;
   /** Called when a run exceeds its limit; the process cannot go on. */
@@ -35,88 +51,262 @@ export interface RunningServer {
 
 const STALL_TIMEOUT_MS = 30_000;
 const FIRST_RETRY_WAIT_MS = 500;
+const LOAD_LINE_INTERVAL_MS = 1000;
+const MAIN_THREAD = 0;
 
 /** Resolves when the server listens, which is before the model is loaded. Rejects when the port cannot be had. */
 export async function startServer(config: Config, dependencies: ServerDependencies): Promise<RunningServer> {
-  const { log, clock, random } = dependencies;
-  const stopping = new AbortController();
-  const hurry = new AbortController();
-  const metrics: Metrics = new Metrics({
-    queueDepth: () => model.queueDepth,
-    requestsInFlight: () => model.inFlight,
-  });
-  const model = new Model(modelOptions(config, metrics, dependencies));
-  const context: RoutesContext = {
-    model,
-    metrics,
-    isStopping: () => stopping.signal.aborted,
-    serverVersion: packageJson.version,
-    clock,
-    log,
-  };
-  const handle = async (request: HttpRequest) =>
-    (await openInferenceRest(request, context)) ??
-    (await serveMetrics(request, metrics)) ??
-    errorAnswer(404, "Not Found");
-  const listener = new HttpListener({ handle, maxBodyBytes: config.maxBodyBytes, clock, random, log });
-  const port = await listener.listen(config.httpPort);
-  log.info({ port, workers: config.workers, threadsPerWorker: config.threadsPerWorker }, "listening");
-  const loaded = model.load(() => fetchModel(config.storageUri, fetchOptions(config, stopping.signal, dependencies)));
-  // Whoever stops the server waits for the load as well, whether or not anyone else does.
-  loaded.catch(() => undefined);
+  const server = new Server(config, dependencies);
+  await server.listen();
+  return server;
+}
 
-  const stop = async () => {
-    const wasReady = model.readiness.ready;
-    stopping.abort();
-    listener.startDraining();
+class Server implements RunningServer {
+  readonly #config: Config;
+  readonly #dependencies: ServerDependencies;
+  readonly #stopping = new AbortController();
+  readonly #hurry = new AbortController();
+  readonly #metrics: Metrics;
+  readonly #processMetrics = new ProcessMetrics();
+  readonly #model: Model;
+  readonly #listener: HttpListener;
+  /** Replaced once it is known how many threads there are. */
+  #board = new ThreadBoard(1);
+  #threads: IoThreads | undefined;
+  #loadLine = new LoadLine({});
+  readonly #timers: (() => void)[] = [];
+  port = 0;
+  loaded: Promise<void> = Promise.resolve();
+
+  constructor(config: Config, dependencies: ServerDependencies) {
+    const { clock, random, log } = dependencies;
+    this.#config = config;
+    this.#dependencies = dependencies;
+    this.#metrics = new Metrics({
+      queueDepth: () => this.#model.queueDepth,
+      requestsInFlight: () => this.#model.inFlight,
+    });
+    this.#model = new Model(this.#modelOptions());
+    this.#listener = new HttpListener({
+      handle: answerHttp(this.#context()),
+      maxBodyBytes: config.maxBodyBytes,
+      clock,
+      random,
+      log,
+      ...(this.#mayShare()
+        ? {
+            sharing: {
+              setConnections: (count: number) => this.#board.setConnections(MAIN_THREAD, count),
+              isAhead: () => this.#board.isAhead(MAIN_THREAD),
+            },
+          }
+        : {}),
+    });
+  }
+
+  async listen(): Promise<void> {
+    const { log } = this.#dependencies;
+    this.port = await this.#listener.listen(this.#config.httpPort);
+    log.info({ port: this.port }, "listening");
+    this.loaded = this.#model.load(() => fetchModel(this.#config.storageUri, this.#fetchOptions()));
+    // Whoever stops the server waits for the load as well, whether or not anyone else does.
+    this.loaded.catch(() => undefined);
+  }
+
+  readonly skipDrainDelay = (): void => this.#hurry.abort();
+
+  readonly stop = async (): Promise<void> => {
+    const wasReady = this.#model.readiness.ready;
+    this.#stopping.abort();
+    this.#listener.startDraining();
+    this.#threads?.drain();
     if (wasReady) {
       // Pods are taken out of load balancing while they get SIGTERM: new connections still arrive for seconds.
-      await setTimeout(config.drainDelaySeconds * 1000, undefined, { signal: hurry.signal }).catch(() => undefined);
+      const { signal } = this.#hurry;
+      await setTimeout(this.#config.drainDelaySeconds * 1000, undefined, { signal }).catch(() => undefined);
     }
-    await listener.close();
-    await Promise.allSettled([loaded]);
-    await model.stop();
+    await Promise.all([this.#listener.close(), this.#threads?.close()]);
+    await Promise.allSettled([this.loaded]);
+    await this.#model.stop();
+    for (const end of this.#timers) {
+      end();
+    }
   };
-  return { port, loaded, stop, skipDrainDelay: () => hurry.abort() };
-}
 
-async function serveMetrics(request: HttpRequest, metrics: Metrics): Promise<HttpAnswer | undefined> {
-  if (request.path.join("/") !== "metrics") {
-    return undefined;
+  /** Whether there may be several I/O threads: then the port is shared from the start. */
+  #mayShare(): boolean {
+    return (this.#config.ioThreads ?? this.#dependencies.machine.usableThreads) > 1;
   }
-  if (request.method !== "GET" && request.method !== "HEAD") {
-    return errorAnswer(405, "Method Not Allowed", { allow: "GET, HEAD" });
+
+  #context(): ProtocolContext {
+    const { clock, log } = this.#dependencies;
+    return {
+      model: this.#model,
+      metrics: this.#metrics,
+      isStopping: () => this.#stopping.signal.aborted,
+      renderMetrics: () => this.#renderMetrics(),
+      calibration: () => this.#calibration(),
+      serverVersion: packageJson.version,
+      clock,
+      log,
+    };
   }
-  return { status: 200, headers: { "content-type": metrics.contentType }, body: await metrics.render() };
+
+  async #calibration(): Promise<string | undefined> {
+    const { calibration } = this.#model;
+    return calibration === undefined ? undefined : writeCalibration(calibration);
+  }
+
+  async #figures(): Promise<ThreadFigures[]> {
+    const own = {
+      series: await this.#metrics.snapshot(),
+      statistics: this.#model.ownStatistics(),
+      queueDepth: this.#model.queueDepth,
+    };
+    return [own, ...((await this.#threads?.collect()) ?? [])];
+  }
+
+  async #renderMetrics(): Promise<string> {
+    const figures = await this.#figures();
+    const { calibration } = this.#model;
+    const state = {
+      model: this.#describeModel(),
+      statistics: addStatistics(figures.map(({ statistics }) => statistics)),
+      pendingRequests: figures.reduce((sum, { queueDepth }) => sum + queueDepth, 0),
+      loadLine: this.#loadLine.entries,
+      provisional: calibration?.calibration.provisional ?? false,
+    };
+    return this.#processMetrics.render(
+      state,
+      figures.map(({ series }) => series),
+    );
+  }
+
+  #describeModel() {
+    if (!this.#model.readiness.ready) {
+      return undefined;
+    }
+    const { name, version } = this.#model.readyMetadata();
+    return { name, version, plan: this.#model.readyPlan() };
+  }
+
+  /** All that waits for the plan: the other I/O threads, the load line, and who watches it. */
+  async #prepare(loaded: LoadedModel, modelPath: string): Promise<void> {
+    const { metadata, plan } = loaded;
+    const { wallClock, machine, log } = this.#dependencies;
+    const board = new ThreadBoard(plan.ioThreads);
+    this.#board = board;
+    this.#timers.push(watchThread(board, MAIN_THREAD, this.#metrics, wallClock));
+    this.#watchLoadLine(loaded, board);
+    if (plan.ioThreads === 1) {
+      return;
+    }
+    const threads = new IoThreads({
+      settings: {
+        threads: plan.ioThreads,
+        board: board.memory,
+        port: this.port,
+        config: this.#config,
+        machine: { usableThreads: machine.usableThreads },
+        metadata,
+        plan,
+        modelPath,
+      },
+      model: this.#model,
+      renderMetrics: () => this.#renderMetrics(),
+      calibration: () => this.#calibration(),
+      statistics: () => this.#model.statistics(),
+      log,
+    });
+    this.#threads = threads;
+    await threads.start();
+  }
+
+  #watchLoadLine({ plan, calibration }: LoadedModel, board: ThreadBoard): void {
+    const { machine, wallClock, clock, log } = this.#dependencies;
+    this.#loadLine = new LoadLine(
+      computeLoadLine({
+        rowsPerSecond: plan.inline ? undefined : calibration.rowsPerSecond,
+        cpuSecondsPerRow: plan.inline ? 0 : (calibration.cpuSecondsPerRow ?? 0),
+        ioCpuSeconds: this.#model.calibration?.ioCpuSeconds ?? {},
+        ioThreads: plan.ioThreads,
+        cpus: machine.cpus,
+      }),
+    );
+    log.info({ requestsPerSecond: Object.fromEntries(this.#loadLine.entries) }, "load line");
+    const watch = new LoadLineWatch({
+      loadLine: this.#loadLine,
+      saturatedSinceMs: () => {
+        const { backlogSinceMs } = this.#model;
+        return backlogSinceMs === undefined ? board.saturatedSince() : wallClock() - (clock() - backlogSinceMs);
+      },
+      answered: () => Object.fromEntries(PROTOCOLS.map((protocol) => [protocol, board.answered(protocol)])),
+      clock: wallClock,
+    });
+    const timer = setInterval(() => watch.tick(), LOAD_LINE_INTERVAL_MS);
+    timer.unref();
+    this.#timers.push(() => clearInterval(timer));
+  }
+
+  #modelOptions(): ModelOptions {
+    const { onStuckRun, machine, random } = this.#dependencies;
+    const config = this.#config;
+    return {
+      ...config,
+      ...this.#dependencies,
+      name: config.modelName,
+      versionLabels: [],
+      serverVersion: packageJson.version,
+      executionProvider: chooseProvider(config.executionProvider, machine.fileExists),
+      usableThreads: machine.usableThreads,
+      memoryLimitBytes: machine.memoryLimitBytes,
+      batchDelayMs: config.maxBatchDelayMs,
+      latencyBoundMs: config.maxBatchRunMs,
+      calibrationMs: config.calibrationSeconds * 1000,
+      givenCalibration: config.calibration,
+      pool: { runTimeoutMs: config.runTimeoutSeconds * 1000, onStuckRun },
+      memoryBytes: () => process.memoryUsage.rss(),
+      cpuSeconds,
+      draw: random,
+      observer: {
+        observeLoad: (phase, seconds) => this.#processMetrics.observeLoad(phase, seconds),
+        observeQueue: (seconds) => this.#metrics.observeQueue(seconds),
+        observeRun: (run) => this.#metrics.observeRun(run),
+      },
+      measureIo: (probe) =>
+        measureIo(probe, {
+          ...config,
+          ...this.#dependencies,
+          context: this.#context(),
+          handle: answerHttp,
+          cpuSeconds,
+        }),
+      otherStatistics: async () => ((await this.#threads?.collect()) ?? []).map(({ statistics }) => statistics),
+      beforeReady: (loaded, { path }) => this.#prepare(loaded, path),
+    };
+  }
+
+  #fetchOptions(): FetchOptions {
+    const { random, log } = this.#dependencies;
+    const config = this.#config;
+    return {
+      modelDirectory: config.modelDirectory,
+      pvcRoot: config.pvcRoot,
+      limits: {
+        totalTimeoutMs: config.downloadTimeoutSeconds * 1000,
+        stallTimeoutMs: STALL_TIMEOUT_MS,
+        firstWaitMs: FIRST_RETRY_WAIT_MS,
+        maxBytes: config.maxModelBytes,
+      },
+      signal: this.#stopping.signal,
+      random,
+      log,
+    };
+  }
 }
 
-function modelOptions(config: Config, observer: Metrics, { onStuckRun, clock, log }: ServerDependencies): ModelOptions {
-  return {
-    name: config.modelName,
-    workers: config.workers,
-    threadsPerWorker: config.threadsPerWorker,
-    maxQueueLength: config.maxQueueLength,
-    requestTimeoutMs: config.requestTimeoutSeconds * 1000,
-    runTimeoutMs: config.runTimeoutSeconds * 1000,
-    observer,
-    onStuckRun,
-    clock,
-    log,
-  };
-}
-
-function fetchOptions(config: Config, signal: AbortSignal, { random, log }: ServerDependencies): FetchOptions {
-  return {
-    modelDirectory: config.modelDirectory,
-    pvcRoot: config.pvcRoot,
-    limits: {
-      totalTimeoutMs: config.downloadTimeoutSeconds * 1000,
-      stallTimeoutMs: STALL_TIMEOUT_MS,
-      firstWaitMs: FIRST_RETRY_WAIT_MS,
-      maxBytes: config.maxModelBytes,
-    },
-    signal,
-    random,
-    log,
-  };
+/** Seconds of CPU that this process has used, in all its threads. */
+function cpuSeconds(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
 }

@@ -5,8 +5,7 @@ import { Worker } from "node:worker_threads";
 
 import type { Log } from "../log.ts";
 import { Metrics, type Protocol } from "../metrics.ts";
-import { Batcher, type BatcherOptions } from "../models/batcher.ts";
-import { BufferPool } from "../models/buffer-pool.ts";
+import { type BatcherSettings, makeBatcher } from "../models/make-batcher.ts";
 import type { IoProbe } from "../models/model.ts";
 import { ReadyModel } from "../models/ready-model.ts";
 import { StatisticsRecorder } from "../models/statistics.ts";
@@ -18,11 +17,9 @@ import type { ProbeClientSettings, ProbeCommand, ProbeReport } from "./probe-mes
 import { makeProbeRequests } from "./probe-requests.ts";
 
 export interface MeasureIoOptions
-  extends Pick<
-    BatcherOptions,
-    "maxQueueLength" | "maxQueueBytes" | "queueTimeoutMs" | "clock" | "wallClock" | "afterArrivals"
-  > {
-  readonly serverVersion: string;
+  extends Omit<BatcherSettings, "observer" | "statistics" | "maxExpectedWaitMs"> {
+  /** That of clients, but for the model and where it counts. */
+  readonly context: ProtocolContext;
   readonly maxBodyBytes: number;
   /** The protocols over HTTP, the same as for clients. */
   readonly handle: (context: ProtocolContext) => HttpHandler;
@@ -44,8 +41,8 @@ const SETTLED = 0.05;
 export async function measureIo(probe: IoProbe, options: MeasureIoOptions): Promise<Readonly<Record<string, number>>> {
   const model = await makeProbeModel(probe, options);
   const metrics = new Metrics({ queueDepth: () => 0, requestsInFlight: () => 0 });
-  const { clock, random, log, maxBodyBytes, serverVersion } = options;
-  const context: ProtocolContext = { model, metrics, isStopping: () => false, serverVersion, clock, log };
+  const { clock, random, log, maxBodyBytes } = options;
+  const context = { ...options.context, model, metrics, isStopping: () => false };
   const listener = new HttpListener({ handle: options.handle(context), maxBodyBytes, clock, random, log });
   const port = await listener.listen(0, "127.0.0.1");
   try {
@@ -62,15 +59,9 @@ async function makeProbeModel({ loaded, request }: IoProbe, options: MeasureIoOp
   const runner = plan.inline
     ? loaded.runner
     : new CannedRunner((await loaded.runner.run(copyOf(request))).outputs, plan.batchable);
-  const batcher = new Batcher(runner, {
-    ...options,
-    maxBatchSize: plan.maxBatchSize,
-    batchDelayMs: 0,
-    maxExpectedWaitMs: Number.POSITIVE_INFINITY,
-    observer: new Metrics({ queueDepth: () => 0, requestsInFlight: () => 0 }),
-    statistics,
-    buffers: new BufferPool(MAX_BYTES_UNDER_WAY),
-  });
+  const observer = new Metrics({ queueDepth: () => 0, requestsInFlight: () => 0 });
+  const settings = { ...options, maxExpectedWaitMs: Number.POSITIVE_INFINITY, observer, statistics };
+  const batcher = makeBatcher(runner, { ...plan, batchDelayMs: 0 }, settings);
   return new ReadyModel({ metadata, plan, batcher, statistics, versionLabels: [], readiness: () => ({ ready: true }) });
 }
 

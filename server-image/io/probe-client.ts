@@ -18,7 +18,7 @@ let whenQuiet: (() => void) | undefined;
 /** Counts the answers on one connection; sends the next request with each. */
 class Connection {
   readonly #socket: Socket;
-  #head = Buffer.alloc(0);
+  #head: Buffer = Buffer.alloc(0);
   #bodyLeft = 0;
 
   constructor(socket: Socket) {
@@ -47,7 +47,7 @@ class Connection {
     if (end < 0) {
       return;
     }
-    const head = this.#head.latin1Slice(0, end);
+    const head = this.#head.toString("latin1", 0, end);
     const length = Number(/\r\ncontent-length: (\d+)/i.exec(head)?.[1] ?? 0);
     const rest = this.#head.length - end - HEAD_END.length;
     if (!head.startsWith("HTTP/1.1 200")) {

@@ -6,27 +6,24 @@ import type { Cancellation } from "../cancellation.ts";
 import { InferenceError } from "../inference-error.ts";
 import { LoadError, type LoadPhase } from "../load-error.ts";
 import type { FetchedModel } from "../storage/model-file.ts";
-import { Batcher, type BatcherOptions, type RunObserver } from "./batcher.ts";
-import { BufferPool } from "./buffer-pool.ts";
+import type { RunObserver } from "./batcher.ts";
 import { type CalibrationBasis, readCalibration, type StoredCalibration } from "./calibration-text.ts";
 import { type LoadedModel, type LoadOptions, type OpenedModel, openModel, settleModel } from "./load-model.ts";
+import { type BatcherSettings, makeBatcher } from "./make-batcher.ts";
 import type { ModelMetadata } from "./metadata.ts";
 import { ReadyModel } from "./ready-model.ts";
 import { randomInputs } from "./sample-inputs.ts";
 import type { ExecutionPlan, InferenceRequest, InferenceResult, Readiness, ServedModel } from "./served-model.ts";
-import { type ModelStatistics, StatisticsRecorder } from "./statistics.ts";
+import { addStatistics, type ModelStatistics, StatisticsRecorder } from "./statistics.ts";
 
 /** Told how long each phase of the start took. */
 export interface LoadObserver {
   observeLoad(phase: LoadPhase, seconds: number): void;
 }
 
-type QueueOptions = Pick<
-  BatcherOptions,
-  "maxQueueLength" | "maxQueueBytes" | "queueTimeoutMs" | "maxExpectedWaitMs" | "wallClock" | "afterArrivals"
->;
-
-export interface ModelOptions extends QueueOptions, Omit<LoadOptions, "earlier" | "budgetMs"> {
+export interface ModelOptions
+  extends Omit<BatcherSettings, "statistics" | "observer">,
+    Omit<LoadOptions, "earlier" | "budgetMs"> {
   readonly versionLabels: readonly string[];
   /** Whether a model may run on the CPU where the GPU that was meant for it cannot be used. */
   readonly allowCpuFallback: boolean;
@@ -37,6 +34,10 @@ export interface ModelOptions extends QueueOptions, Omit<LoadOptions, "earlier" 
   readonly serverVersion: string;
   readonly observer: RunObserver & LoadObserver;
   readonly measureIo: MeasureIo;
+  /** Of the other threads that run the model. */
+  readonly otherStatistics: () => Promise<readonly ModelStatistics[]>;
+  /** Called when all is there but the readiness, which waits for it. */
+  readonly beforeReady?: (loaded: LoadedModel, file: FetchedModel) => Promise<void>;
 }
 
 /**
@@ -55,13 +56,11 @@ export interface IoProbe {
 /** The I/O's part of the calibration's time; the rest is for the runs. */
 const IO_SHARE = 0.4;
 
-/** Unused memory kept for inputs of runs. */
-const MAX_KEPT_BYTES = 64 * 1024 ** 2;
-
 export class Model implements ServedModel {
   readonly name: string;
   readonly versionLabels: readonly string[];
   readonly #options: ModelOptions;
+  readonly #statistics = new StatisticsRecorder();
   #phase: LoadPhase = "download";
   #file: FetchedModel | undefined;
   #opened: OpenedModel | undefined;
@@ -99,11 +98,6 @@ export class Model implements ServedModel {
     return this.#stored;
   }
 
-  /** The file that is served; undefined before it is fetched. */
-  get file(): FetchedModel | undefined {
-    return this.#file;
-  }
-
   /** Gets the model ready; rejects with a LoadError, or with the reason of an abort during `fetch`. */
   async load(fetch: () => Promise<FetchedModel>): Promise<void> {
     const { versionLabels } = this.#options;
@@ -113,9 +107,14 @@ export class Model implements ServedModel {
     this.#opened = opened;
     const loaded = await this.#timed("warm-up", () => this.#settle(file, opened, options));
     this.#loaded = loaded;
-    const statistics = new StatisticsRecorder();
-    const batcher = this.#makeBatcher(loaded, statistics);
-    const { metadata, plan, readiness } = loaded;
+    const statistics = this.#statistics;
+    const { metadata, plan, runner, calibration, readiness } = loaded;
+    const batcher = makeBatcher(runner, plan, { ...this.#options, statistics });
+    for (const { rows, seconds } of calibration.runTimes) {
+      batcher.learnRunTime(rows, seconds);
+    }
+    loaded.onIdle(() => batcher.dispatch());
+    await this.#options.beforeReady?.(loaded, file);
     this.#ready = new ReadyModel({ metadata, plan, batcher, statistics, versionLabels, readiness });
   }
 
@@ -138,7 +137,12 @@ export class Model implements ServedModel {
   }
 
   async statistics(): Promise<ModelStatistics> {
-    return (await this.#ready?.statistics()) ?? new StatisticsRecorder().snapshot();
+    return addStatistics([this.ownStatistics(), ...(await this.#options.otherStatistics())]);
+  }
+
+  /** Of what runs on this thread's queue. */
+  ownStatistics(): ModelStatistics {
+    return this.#statistics.snapshot();
   }
 
   /** Waits for what runs, then ends the workers and deletes what was downloaded. */
@@ -225,21 +229,6 @@ export class Model implements ServedModel {
       outputNames: metadata.outputs.map(({ name }) => name),
     };
     return measureIo({ loaded, request, budgetMs: calibrationMs * IO_SHARE });
-  }
-
-  #makeBatcher({ plan, runner, calibration, onIdle }: LoadedModel, statistics: StatisticsRecorder): Batcher {
-    const batcher = new Batcher(runner, {
-      ...this.#options,
-      maxBatchSize: plan.maxBatchSize,
-      batchDelayMs: plan.batchDelayMs,
-      statistics,
-      buffers: new BufferPool(MAX_KEPT_BYTES),
-    });
-    for (const { rows, seconds } of calibration.runTimes) {
-      batcher.learnRunTime(rows, seconds);
-    }
-    onIdle(() => batcher.dispatch());
-    return batcher;
   }
 
   async #timed<T>(phase: LoadPhase, work: () => Promise<T>): Promise<T> {

@@ -9,6 +9,10 @@ export interface ProtocolContext {
   readonly metrics: Pick<Metrics, "requestReceived" | "requestEnded">;
   /** True once the server has been told to stop. */
   readonly isStopping: () => boolean;
+  /** Those of all threads, as Prometheus' text. */
+  readonly renderMetrics: () => Promise<string>;
+  /** What was measured at the start, as JSON for later replicas; undefined before. */
+  readonly calibration: () => Promise<string | undefined>;
   /** Of the server's package. */
   readonly serverVersion: string;
   /** Milliseconds, monotonic. */

@@ -21,6 +21,15 @@ export interface ListenerOptions {
   /** A number in [0, 1). */
   readonly random: () => number;
   readonly log: Log;
+  /** Given where other threads listen on the same port. */
+  readonly sharing?: ConnectionSharing;
+}
+
+/** How the connections to one port are kept even over the threads that listen on it: the kernel deals them by chance. */
+export interface ConnectionSharing {
+  readonly setConnections: (count: number) => void;
+  /** Whether this thread holds clearly more connections than the others. */
+  readonly isAhead: () => boolean;
 }
 
 const HEADERS_TIMEOUT_MS = 10_000;
@@ -33,6 +42,15 @@ const CONNECTION_AGE_MS = 30_000;
 /** After the last answer, so long for connections that were made but have not asked yet. */
 const LINGER_MS = 1000;
 
+/** So many requests in progress are a sign that the replica is short of company: then connections get less old. */
+const BUSY_REQUESTS = 32;
+const BUSY_AGE_SHARE = 1 / 3;
+/** A thread that is ahead of the others ends a connection at most so often: those that come back must count first. */
+const SHED_INTERVAL_MS = 100;
+
+/** Sockets cost memory before they have asked for anything. */
+const MAX_CONNECTIONS = 10_000;
+
 /** Part of the age that is random, so that clients do not come back all at once. */
 const CONNECTION_AGE_JITTER = 0.2;
 
@@ -40,7 +58,8 @@ const CONNECTION_AGE_JITTER = 0.2;
 const BODIES_HELD = 2;
 
 interface Connection {
-  readonly expiresAtMs: number;
+  readonly openedAtMs: number;
+  readonly maxAgeMs: number;
   /** More than one where the client sends requests without waiting for answers. */
   readonly unanswered: Set<ServerResponse>;
 }
@@ -52,6 +71,8 @@ export class HttpListener {
   readonly #budget: BodyBudget;
   #draining = false;
   #inProgress = 0;
+  #open = 0;
+  #mayShedAtMs = 0;
   #onIdle: (() => void) | undefined;
 
   constructor(options: ListenerOptions) {
@@ -70,10 +91,8 @@ export class HttpListener {
         });
       },
     );
-    this.#server.on("connection", (socket) => {
-      const ageMs = CONNECTION_AGE_MS * (1 + CONNECTION_AGE_JITTER * (2 * options.random() - 1));
-      this.#connections.set(socket, { expiresAtMs: options.clock() + ageMs, unanswered: new Set() });
-    });
+    this.#server.maxConnections = MAX_CONNECTIONS;
+    this.#server.on("connection", (socket) => this.#accept(socket));
     this.#server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
       const unanswered = this.#connections.get(socket)?.unanswered ?? [];
       refuseUnreadable(error, socket, [...unanswered]);
@@ -88,7 +107,7 @@ export class HttpListener {
   async listen(port: number, host?: string): Promise<number> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#server.once("error", reject);
-    this.#server.listen({ port, host }, resolve);
+    this.#server.listen({ port, host, reusePort: this.#options.sharing !== undefined }, resolve);
     await promise;
     this.#server.off("error", reject);
     return (this.#server.address() as AddressInfo).port;
@@ -112,6 +131,18 @@ export class HttpListener {
     };
     await promise;
     clearTimeout(linger);
+  }
+
+  #accept(socket: Socket): void {
+    const { random, clock, sharing } = this.#options;
+    const maxAgeMs = CONNECTION_AGE_MS * (1 + CONNECTION_AGE_JITTER * (2 * random() - 1));
+    this.#connections.set(socket, { openedAtMs: clock(), maxAgeMs, unanswered: new Set() });
+    this.#open += 1;
+    sharing?.setConnections(this.#open);
+    socket.once("close", () => {
+      this.#open -= 1;
+      sharing?.setConnections(this.#open);
+    });
   }
 
   #endUnused(): void {
@@ -181,8 +212,22 @@ export class HttpListener {
     }
   }
 
+  #sheds(nowMs: number): boolean {
+    if (this.#options.sharing === undefined || nowMs < this.#mayShedAtMs || !this.#options.sharing.isAhead()) {
+      return false;
+    }
+    this.#mayShedAtMs = nowMs + SHED_INTERVAL_MS;
+    return true;
+  }
+
   #mustEnd(socket: Socket): boolean {
-    return this.#draining || this.#options.clock() >= (this.#connections.get(socket)?.expiresAtMs ?? 0);
+    const connection = this.#connections.get(socket);
+    if (this.#draining || connection === undefined) {
+      return true;
+    }
+    const nowMs = this.#options.clock();
+    const share = this.#inProgress > BUSY_REQUESTS ? BUSY_AGE_SHARE : 1;
+    return nowMs - connection.openedAtMs >= connection.maxAgeMs * share || this.#sheds(nowMs);
   }
 }
 

@@ -1,0 +1,24 @@
+// All that is answered over HTTP: each protocol in turn, the metrics, and what is left is not found.
+
+import { METRICS_CONTENT_TYPE } from "../process-metrics.ts";
+import type { ProtocolContext } from "./context.ts";
+import { errorAnswer, type HttpAnswer, type HttpRequest } from "./http/exchange.ts";
+import type { HttpHandler } from "./http/listener.ts";
+import { openInferenceRest } from "./open-inference-rest/routes.ts";
+
+export function answerHttp(context: ProtocolContext): HttpHandler {
+  return async (request) =>
+    (await openInferenceRest(request, context)) ??
+    (await serveMetrics(request, context)) ??
+    errorAnswer(404, "Not Found");
+}
+
+async function serveMetrics(request: HttpRequest, context: ProtocolContext): Promise<HttpAnswer | undefined> {
+  if (request.path.join("/") !== "metrics") {
+    return undefined;
+  }
+  if (request.method !== "GET" && request.method !== "HEAD") {
+    return errorAnswer(405, "Method Not Allowed", { allow: "GET, HEAD" });
+  }
+  return { status: 200, headers: { "content-type": METRICS_CONTENT_TYPE }, body: await context.renderMetrics() };
+}
