@@ -5,6 +5,8 @@ SHELL := /bin/bash
 export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 # Its CUDA libraries come from outside the package registry; the images that need them bring their own.
 export ONNXRUNTIME_NODE_INSTALL := skip
+# The server does so itself; other programs that run models here must not report to onnxruntime's makers either.
+export ORT_DISABLE_TELEMETRY := 1
 
 .PHONY: help
 help: ## List the targets
