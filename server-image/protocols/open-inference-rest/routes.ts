@@ -1,8 +1,8 @@
 // The paths of the Open Inference Protocol over HTTP: health, metadata, inference, and Triton's extensions of them.
 
-import { InferenceError } from "../../inference-error.ts";
-import type { Readiness, ServedModel } from "../../models/served-model.ts";
+import type { ServedModel } from "../../models/served-model.ts";
 import { type ProtocolContext, SERVER_NAME } from "../context.ts";
+import { findModel, serverReadiness } from "../find-model.ts";
 import { errorAnswer, type HttpAnswer, type HttpRequest, jsonAnswer } from "../http/exchange.ts";
 import { infer, toErrorAnswer } from "./infer.ts";
 import { modelConfig } from "./model-config.ts";
@@ -67,10 +67,6 @@ function health(request: HttpRequest, rest: readonly string[], context: Protocol
   }
 }
 
-function serverReadiness({ isStopping, model }: ProtocolContext): Readiness {
-  return isStopping() ? { ready: false, reason: "server is stopping" } : model.readiness;
-}
-
 /** Nothing, `stats`, or `NAME[/versions/VERSION]` with one of the model's own verbs. */
 async function models(request: HttpRequest, rest: readonly string[], context: ProtocolContext): Promise<HttpAnswer> {
   const [name] = rest;
@@ -109,23 +105,6 @@ function modelReady(model: ServedModel, context: ProtocolContext): HttpAnswer {
 async function statistics(model: ServedModel): Promise<HttpAnswer> {
   const { version } = model.readyMetadata();
   return jsonAnswer(200, describeStatistics(model.name, version, await model.statistics()));
-}
-
-function findModel(model: ServedModel, name: string, version: string | undefined): ServedModel {
-  if (name !== model.name) {
-    throw new InferenceError(
-      "NOT_FOUND",
-      `model ${JSON.stringify(name)} is not found; this server has ${JSON.stringify(model.name)}`,
-    );
-  }
-  if (version !== undefined && version !== model.readyMetadata().version) {
-    const has = model.readyMetadata().version;
-    throw new InferenceError(
-      "NOT_FOUND",
-      `version ${JSON.stringify(version)} of model ${JSON.stringify(name)} is not found; this server has "${has}"`,
-    );
-  }
-  return model;
 }
 
 /** With what runs it among the parameters, which clients of the protocol may ignore. */
