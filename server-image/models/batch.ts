@@ -23,7 +23,8 @@ export function rowsOf({ inputs }: InferenceRequest): number | undefined {
 export function joinKey({ inputs }: InferenceRequest): string {
   let key = "";
   for (const { name, shape } of inputs) {
-    key += name;
+    // With its length, since a name may look like the dimensions of another.
+    key += `${name.length}:${name}`;
     for (let axis = 1; axis < shape.length; axis += 1) {
       key += `,${shape[axis]}`;
     }
