@@ -27,7 +27,11 @@ export class InferenceError extends Error {
   readonly code: InferenceErrorCode;
 
   constructor(code: InferenceErrorCode, message: string, options?: ErrorOptions) {
+    // Collecting the stack would be most of the cost of a refusal, and nobody reads it: the message says it all.
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
     super(message, options);
+    Error.stackTraceLimit = stackTraceLimit;
     this.code = code;
   }
 }

@@ -90,6 +90,8 @@ async function watchLoad({ server, config, log }: Running): Promise<void> {
 }
 
 async function main(): Promise<void> {
+  // onnxruntime's packages report to their makers unless told otherwise, and keep an identifier on disk for that.
+  process.env["ORT_DISABLE_TELEMETRY"] ??= "1";
   const signalled = firstSignal();
   const cpus = Math.min(readCpuLimit() ?? Number.POSITIVE_INFINITY, availableParallelism());
   const usable = usableThreads(cpus, availableParallelism());

@@ -1,10 +1,10 @@
 // The proof that requests may be joined: a batch of different rows gives what each row gives alone.
 
+import type { Tensor } from "../tensors/datatypes.ts";
 import { takeRows } from "./batch.ts";
 import type { ModelMetadata } from "./metadata.ts";
 import { nearlyEqual } from "./nearly-equal.ts";
 import { type Draw, randomInputs, type Shapes, withRows } from "./sample-inputs.ts";
-import type { Tensor } from "../tensors/datatypes.ts";
 
 /** Sums are taken in another order when rows are joined; a model that mixes rows is off by far more. */
 const TOLERANCE = 1e-3;
@@ -31,7 +31,8 @@ export async function whyNotBatchable(
   const joined = randomInputs(inputs, withRows(shapes, inputs, ROWS), draw);
   let together: readonly Tensor[];
   try {
-    together = await run(joined);
+    // A run takes the memory of its inputs away.
+    together = await run(joined.map(copyOf));
   } catch (error) {
     return `it refuses ${ROWS} rows: ${error instanceof Error ? error.message : String(error)}`;
   }

@@ -4,13 +4,16 @@
 const NEWEST = 0.2;
 
 export class RunTimes {
-  /** Seconds by the exponent of the power of two at or above the number of rows. */
-  readonly #seconds = new Map<number, number>();
+  /** Seconds by the exponent of the power of two at or above the number of rows; NaN where none was seen. */
+  readonly #seconds: number[] = [];
 
   observe(rows: number, seconds: number): void {
     const size = sizeOf(rows);
-    const known = this.#seconds.get(size);
-    this.#seconds.set(size, known === undefined ? seconds : known + NEWEST * (seconds - known));
+    while (this.#seconds.length <= size) {
+      this.#seconds.push(Number.NaN);
+    }
+    const known = this.#seconds[size] ?? Number.NaN;
+    this.#seconds[size] = Number.isNaN(known) ? seconds : known + NEWEST * (seconds - known);
   }
 
   /**
@@ -18,17 +21,19 @@ export class RunTimes {
    * above all that were seen is taken to be in proportion to the largest. Undefined before the first run.
    */
   estimate(rows: number): number | undefined {
-    const size = sizeOf(rows);
-    const sizes = [...this.#seconds.keys()].toSorted((a, b) => a - b);
-    const larger = sizes.find((known) => known >= size);
-    if (larger !== undefined) {
-      return this.#seconds.get(larger);
+    const wanted = sizeOf(rows);
+    for (let size = wanted; size < this.#seconds.length; size += 1) {
+      const seconds = this.#seconds[size] ?? Number.NaN;
+      if (!Number.isNaN(seconds)) {
+        return seconds;
+      }
     }
-    const largest = sizes.at(-1);
-    return largest === undefined ? undefined : (this.#seconds.get(largest) ?? 0) * 2 ** (size - largest);
+    // The last one was seen: the list is only as long as the largest size.
+    const largest = this.#seconds.at(-1);
+    return largest === undefined ? undefined : largest * 2 ** (wanted - this.#seconds.length + 1);
   }
 }
 
 function sizeOf(rows: number): number {
-  return Math.ceil(Math.log2(Math.max(1, rows)));
+  return 32 - Math.clz32(Math.max(1, rows) - 1);
 }

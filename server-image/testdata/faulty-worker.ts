@@ -22,5 +22,5 @@ parentPort?.on("message", ({ outputNames: [wish] }: { outputNames: string[] }) =
     // Blocks the thread as a run of the model does.
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300);
   }
-  post({ kind: "ran", outputs: [], computeSeconds: 0 });
+  post({ kind: "ran", outputs: [], computeSeconds: 0, freed: [] });
 });

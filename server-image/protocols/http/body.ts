@@ -89,7 +89,11 @@ async function readPlain(message: IncomingMessage, body: BodyParts): Promise<Buf
   message.on("data", onData);
   message.once("end", () => resolve(body.whole()));
   message.once("error", (cause) => reject(brokenOff(cause)));
-  message.once("close", () => reject(brokenOff()));
+  message.once("close", () => {
+    if (!message.complete) {
+      reject(brokenOff());
+    }
+  });
   return promise;
 }
 

@@ -170,7 +170,6 @@ export class HttpListener {
     if (gone.cancelled) {
       return;
     }
-    const parts = toParts(answer.body);
     // Asked after the wait for the answer: the server may have begun to stop meanwhile.
     if (this.#mustEnd(message.socket)) {
       response.setHeader("connection", "close");
@@ -179,14 +178,7 @@ export class HttpListener {
         return;
       }
     }
-    const length = parts.reduce((total, part) => total + part.length, 0);
-    response.writeHead(answer.status, { ...answer.headers, "content-length": length });
-    // Together with the head in one packet where they fit.
-    response.cork();
-    for (const part of parts) {
-      response.write(part);
-    }
-    response.end();
+    send(response, answer);
   }
 
   async #answer(message: IncomingMessage, cancellation: Cancellation): Promise<HttpAnswer> {
@@ -231,11 +223,29 @@ export class HttpListener {
   }
 }
 
-function toParts(body: HttpAnswer["body"]): readonly Uint8Array[] {
-  if (typeof body === "string") {
-    return [Buffer.from(body)];
+/** Up to so many bytes, a body that goes to Node as text is written together with the head in one piece. */
+const SMALL_BODY_BYTES = 16 * 1024;
+
+function send(response: ServerResponse, { status, headers, body }: HttpAnswer): void {
+  const parts = typeof body === "string" || body instanceof Uint8Array ? [body] : body;
+  const length = parts.reduce((total, part) => total + Buffer.byteLength(part), 0);
+  response.writeHead(status, { ...headers, "content-length": length });
+  if (length <= SMALL_BODY_BYTES) {
+    // Latin-1 stands for bytes as they are.
+    response.end(parts.map(toLatin1).join(""), "latin1");
+    return;
   }
-  return body instanceof Uint8Array ? [body] : body;
+  // Together with the head in one packet where they fit.
+  response.cork();
+  for (const part of parts) {
+    response.write(part);
+  }
+  response.end();
+}
+
+function toLatin1(part: string | Uint8Array): string {
+  const bytes = typeof part === "string" ? Buffer.from(part) : Buffer.from(part.buffer, part.byteOffset, part.length);
+  return bytes.toString("latin1");
 }
 
 /** Closing a connection with unread bytes resets it, and the client would lose an answer that came before its body ended. */
@@ -250,8 +260,27 @@ async function discardRest(message: IncomingMessage): Promise<void> {
   }
 }
 
+/** Paths that were split before; clients ask for the same few again and again. */
+const SPLIT_PATHS = new Map<string, string[]>();
+const MAX_SPLIT_PATHS = 100;
+
 /** Undefined where a part cannot be decoded. */
-function splitPath(url: string): string[] | undefined {
+function splitPath(url: string): readonly string[] | undefined {
+  const known = SPLIT_PATHS.get(url);
+  if (known !== undefined) {
+    return known;
+  }
+  const parts = splitNewPath(url);
+  if (parts !== undefined) {
+    if (SPLIT_PATHS.size >= MAX_SPLIT_PATHS) {
+      SPLIT_PATHS.clear();
+    }
+    SPLIT_PATHS.set(url, parts);
+  }
+  return parts;
+}
+
+function splitNewPath(url: string): string[] | undefined {
   const [path = ""] = url.split("?", 1);
   const parts = path.split("/").slice(1);
   if (parts.at(-1) === "") {
