@@ -14,10 +14,12 @@ export function nearlyEqual(one: Tensor, other: Tensor, tolerance: number): bool
 }
 
 function nearlyEqualBytes(datatype: FixedSizeDatatype, one: Uint8Array, other: Uint8Array, tolerance: number): boolean {
+  if (!isFloat(datatype)) {
+    return Buffer.compare(one, other) === 0;
+  }
   const [left, right] = [numbers(datatype, one), numbers(datatype, other)];
   const finite = [...left, ...right].filter(Number.isFinite).map(Math.abs);
-  const isFloat = datatype.startsWith("FP");
-  const allowed = isFloat ? tolerance * finite.reduce((most, value) => Math.max(most, value), 0) : 0;
+  const allowed = tolerance * finite.reduce((most, value) => Math.max(most, value), 0);
   return (
     left.length === right.length &&
     left.every((value, index) => {
@@ -27,11 +29,16 @@ function nearlyEqualBytes(datatype: FixedSizeDatatype, one: Uint8Array, other: U
   );
 }
 
-/** 64-bit integers beyond 2^53 are rounded, both alike. */
-function numbers(datatype: FixedSizeDatatype, bytes: Uint8Array): number[] {
+type FloatDatatype = "FP16" | "FP32" | "FP64";
+
+function isFloat(datatype: FixedSizeDatatype): datatype is FloatDatatype {
+  return datatype.startsWith("FP");
+}
+
+function numbers(datatype: FloatDatatype, bytes: Uint8Array): number[] {
   return datatype === "FP16"
     ? Array.from(typedView(datatype, bytes), halfToNumber)
-    : Array.from(typedView(datatype, bytes) as ArrayLike<number | bigint>, Number);
+    : Array.from(typedView(datatype, bytes));
 }
 
 function halfToNumber(bits: number): number {
