@@ -8,9 +8,16 @@ export ONNXRUNTIME_NODE_INSTALL := skip
 # The server does so itself; other programs that run models here must not report to onnxruntime's makers either.
 export ORT_DISABLE_TELEMETRY := 1
 
+# Names of the images; BASE_IMAGE replaces what a Dockerfile starts from, IMAGE_FLAGS goes to `docker build` as it is.
+export SERVER_IMAGE ?= plimsoll/server:dev
+SERVER_GPU_IMAGE ?= plimsoll/server-gpu:dev
+image_version = $(shell sed -n 's/^  "version": "\(.*\)",/\1/p' server-image/package.json)
+image_flags = $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE)) --build-arg VERSION=$(image_version) \
+	--build-arg REVISION=$(shell git rev-parse --verify --quiet HEAD) $(IMAGE_FLAGS)
+
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: node_modules ## Show the main job: local cluster, real model, load that rises tenfold and falls (KEEP=1 leaves it up)
@@ -27,7 +34,20 @@ down: node_modules ## Stop the local cluster and remove every trace of it
 .PHONY: test
 test: node_modules ## Run unit tests, and integration tests on a real control plane
 	@node test/cluster/binaries.ts
-	@vitest run $(if $(VITEST_REPORT),--reporter=default --reporter=json --outputFile.json=$(VITEST_REPORT))
+	@vitest run --project unit --project integration $(if $(VITEST_REPORT),--reporter=default --reporter=json --outputFile.json=$(VITEST_REPORT))
+
+.PHONY: e2e
+e2e: node_modules ## Build the images and test them as containers; without Docker the tests are skipped, by name
+	@if docker version >/dev/null 2>&1; then $(MAKE) --no-print-directory images; fi
+	@vitest run --project e2e --reporter=verbose $(if $(VITEST_REPORT),--reporter=json --outputFile.json=$(VITEST_REPORT))
+
+.PHONY: images
+images: ## Build the container images with Docker: the server's, as SERVER_IMAGE (docs/images.md)
+	docker build --file server-image/Dockerfile --tag $(SERVER_IMAGE) $(image_flags) .
+
+.PHONY: image-gpu
+image-gpu: ## Build the server's image for NVIDIA GPUs, as SERVER_GPU_IMAGE; several GB (docs/images.md)
+	docker build --file server-image/Dockerfile.gpu --tag $(SERVER_GPU_IMAGE) $(image_flags) .
 
 .PHONY: lint
 lint: node_modules ## Check types, lint rules, import rules and format

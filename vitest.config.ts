@@ -1,4 +1,4 @@
-// Two test projects: unit tests beside the code, and integration tests that start a real control plane.
+// Three test projects: unit tests beside the code, tests that start a real control plane, and tests that need Docker.
 
 import { defineConfig } from "vitest/config";
 
@@ -16,6 +16,15 @@ export default defineConfig({
         test: {
           name: "integration",
           include: ["test/integration/**/*.test.ts"],
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          name: "e2e",
+          include: ["test/e2e/**/*.test.ts"],
           fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 120_000,
