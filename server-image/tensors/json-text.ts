@@ -28,6 +28,19 @@ const COLON = 0x3a;
 const LONG_INTEGER = /(?<![\d.])\d{16,}(?![\d.eE])/;
 const INTEGER = /^-?\d+$/;
 
+/** A body's text within the bounds, not parsed yet. */
+export interface JsonText {
+  readonly text: string;
+  /**
+   * Lists of `LONG_LIST` characters and more that hold no list, object or string: the indexes of their brackets, opening
+   * and closing in turn.
+   */
+  readonly longLists: readonly number[];
+}
+
+/** Nothing is gained by reading shorter lists otherwise than the rest. */
+export const LONG_LIST = 256;
+
 /**
  * Parses a body. With `exactIntegers`, integers that a double cannot hold come out as bigint: that costs a callback per
  * value, so it is asked for only by models with 64-bit inputs. The tokens `NaN`, `Infinity` and `-Infinity`, which
@@ -35,8 +48,22 @@ const INTEGER = /^-?\d+$/;
  * Throws `INVALID_ARGUMENT`.
  */
 export function parseJson(body: Buffer, exactIntegers: boolean): unknown {
+  return parseText(readJsonText(body), exactIntegers);
+}
+
+/** The text of a body that may be parsed: UTF-8, structure within the bounds. Throws `INVALID_ARGUMENT`. */
+export function readJsonText(body: Buffer): string {
+  return scanJson(body).text;
+}
+
+/** As `readJsonText`, with what the look at the structure found besides. */
+export function scanJson(body: Buffer): JsonText {
   const text = decodeText(body);
-  checkStructure(text);
+  return { text, longLists: checkStructure(text) };
+}
+
+/** As `parseJson`, for a text or a part of it that was checked. */
+export function parseText(text: string, exactIntegers: boolean): unknown {
   try {
     return parse(text, exactIntegers);
   } catch (cause) {
@@ -91,32 +118,48 @@ const STRUCTURAL = /["[\]{}:]/g;
 /** So many characters are looked at one by one after a structural one, as more of them often follow. */
 const CLOSE_BY = 32;
 
-/** Throws where brackets, braces and colons outside strings are nested too deep or are too many. */
-function checkStructure(text: string): void {
+/** Throws where brackets, braces and colons outside strings are nested too deep or are too many; returns long lists. */
+function checkStructure(text: string): number[] {
   const counts = { depth: 0, lists: 0, objects: 0, members: 0 };
+  const longLists: number[] = [];
+  /** Of the list that the last structural character opened. */
+  let openedAt = Number.NaN;
   for (let index = nextStructural(text, 0); index < text.length; index = nextStructural(text, index + 1)) {
     switch (text.charCodeAt(index)) {
       case QUOTE:
         index = endOfText(text, index);
+        openedAt = Number.NaN;
         break;
       case OPEN_LIST:
+        openedAt = index;
         counts.depth += 1;
         counts.lists += 1;
         refuseExcess(counts);
         break;
       case OPEN_OBJECT:
+        openedAt = Number.NaN;
         counts.depth += 1;
         counts.objects += 1;
         refuseExcess(counts);
         break;
       case COLON:
+        openedAt = Number.NaN;
         counts.members += 1;
         refuseExcess(counts);
         break;
+      case CLOSE_LIST:
+        counts.depth -= 1;
+        if (index - openedAt >= LONG_LIST) {
+          longLists.push(openedAt, index);
+        }
+        openedAt = Number.NaN;
+        break;
       default:
+        openedAt = Number.NaN;
         counts.depth -= 1;
     }
   }
+  return longLists;
 }
 
 /** The index of the first structural character from `start` on; the length of the text where there is none. */
