@@ -11,6 +11,7 @@ import { LoadError } from "./load-error.ts";
 import { createLog, type Log } from "./log.ts";
 import { readCpuLimit, readMemoryLimit, usableThreads } from "./models/cgroup-limits.ts";
 import { type RunningServer, startServer } from "./server.ts";
+import { resolveWithSystem } from "./storage/guarded-agent.ts";
 import { type TerminationReason, writeTerminationLog } from "./termination-log.ts";
 
 /** Wrong arguments, or the port cannot be had. */
@@ -108,6 +109,8 @@ async function main(): Promise<void> {
       clock: () => performance.now(),
       wallClock: Date.now,
       random: Math.random,
+      environment: process.env,
+      resolveHost: resolveWithSystem,
       onStuckRun: () => {
         const message = `a run took longer than ${config.runTimeoutSeconds} s (--run-timeout-seconds)`;
         die(config, log, { code: "RUN_STUCK", message, phase: "run" });

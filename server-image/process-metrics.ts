@@ -6,6 +6,7 @@ import { LOAD_PHASES, type LoadPhase } from "./load-error.ts";
 import type { SeriesSnapshot } from "./metrics.ts";
 import type { ExecutionPlan } from "./models/served-model.ts";
 import type { ModelStatistics } from "./models/statistics.ts";
+import type { Progress } from "./storage/transfer.ts";
 
 export const METRICS_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -29,6 +30,7 @@ export interface ProcessState {
 export class ProcessMetrics {
   readonly #registry = new Registry();
   readonly #loadSeconds: Gauge<"phase">;
+  readonly #download: Record<"bytes" | "totalBytes", Gauge>;
   readonly #loadLine: Gauge<"protocol">;
   readonly #provisional: Gauge;
   readonly #executionProvider: Gauge<"provider">;
@@ -50,6 +52,12 @@ export class ProcessMetrics {
       registers,
     });
     const gauge = (name: string, help: string) => new Gauge({ name, help, registers });
+    this.#download = {
+      bytes: gauge("plimsoll_model_download_bytes", "Bytes of the model that have come. Absent without a download."),
+      totalBytes: gauge("plimsoll_model_download_size_bytes", "Bytes that have to come. Absent while not known."),
+    };
+    this.#download.bytes.remove();
+    this.#download.totalBytes.remove();
     this.#provisional = gauge(
       "plimsoll_calibration_provisional",
       "1 where the calibration ran out of time, so that the load line is a first guess; else 0.",
@@ -74,6 +82,15 @@ export class ProcessMetrics {
     this.#loadSeconds.set({ phase }, seconds);
     if (phase === "load") {
       this.#triton.loadSeconds = seconds;
+    }
+  }
+
+  observeDownload({ bytes, totalBytes }: Progress): void {
+    this.#download.bytes.set(bytes);
+    if (totalBytes === undefined) {
+      this.#download.totalBytes.remove();
+    } else {
+      this.#download.totalBytes.set(totalBytes);
     }
   }
 

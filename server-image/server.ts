@@ -23,7 +23,9 @@ import { ProcessMetrics } from "./process-metrics.ts";
 import { answerHttp } from "./protocols/answer-http.ts";
 import type { ProtocolContext } from "./protocols/context.ts";
 import { HttpListener } from "./protocols/http/listener.ts";
+import type { Environment } from "./storage/credentials.ts";
 import { type FetchOptions, fetchModel } from "./storage/fetch-model.ts";
+import type { ResolveHost } from "./storage/guarded-agent.ts";
 
 /** What the server takes from outside itself. */
 export interface ServerDependencies {
@@ -35,6 +37,10 @@ export interface ServerDependencies {
   readonly wallClock: () => number;
   /** A number in [0, 1). */
   readonly random: () => number;
+  /** Environment variables, for the credentials and the endpoints of storage. */
+  readonly environment: Environment;
+  /** Addresses of the hosts that models are downloaded from. */
+  readonly resolveHost: ResolveHost;
   /** Called when a run exceeds its limit; the process cannot go on. */
   readonly onStuckRun: () => void;
 }
@@ -108,7 +114,7 @@ class Server implements RunningServer {
     const { log } = this.#dependencies;
     this.port = await this.#listener.listen(this.#config.httpPort);
     log.info({ port: this.port }, "listening");
-    this.loaded = this.#model.load(() => fetchModel(this.#config.storageUri, this.#fetchOptions()));
+    this.loaded = this.#model.load(() => fetchModel(this.#config, this.#fetchOptions()));
     // Whoever stops the server waits for the load as well, whether or not anyone else does.
     this.loaded.catch(() => undefined);
   }
@@ -287,20 +293,12 @@ class Server implements RunningServer {
   }
 
   #fetchOptions(): FetchOptions {
-    const { random, log } = this.#dependencies;
-    const config = this.#config;
     return {
-      modelDirectory: config.modelDirectory,
-      pvcRoot: config.pvcRoot,
-      limits: {
-        totalTimeoutMs: config.downloadTimeoutSeconds * 1000,
-        stallTimeoutMs: STALL_TIMEOUT_MS,
-        firstWaitMs: FIRST_RETRY_WAIT_MS,
-        maxBytes: config.maxModelBytes,
-      },
+      ...this.#dependencies,
+      stallTimeoutMs: STALL_TIMEOUT_MS,
+      firstWaitMs: FIRST_RETRY_WAIT_MS,
       signal: this.#stopping.signal,
-      random,
-      log,
+      onProgress: (progress) => this.#processMetrics.observeDownload(progress),
     };
   }
 }

@@ -5,6 +5,8 @@ import { fileURLToPath } from "node:url";
 import type { Config } from "./config.ts";
 import type { Log } from "./log.ts";
 import { type RunningServer, startServer } from "./server.ts";
+import { resolveWithSystem } from "./storage/guarded-agent.ts";
+import { STORAGE_NOT_GIVEN } from "./storage/options.ts";
 
 /** The path of a model in testdata. */
 export function testModel(name: string): string {
@@ -65,19 +67,45 @@ export async function startTestServer(storageUri: string, settings: Partial<Conf
     threadsPerWorker: 1,
     maxQueueLength: 100,
     requestTimeoutSeconds: 30,
+    ioThreads: 1,
+    executionProvider: "cpu",
+    allowCpuFallback: false,
+    maxBatchSize: undefined,
+    maxBatchDelayMs: 0,
+    maxBatchRunMs: 100,
+    calibrationSeconds: 0,
+    calibration: undefined,
+    maxQueueBytes: 1024 ** 3,
+    maxExpectedWaitMs: 60_000,
     runTimeoutSeconds: 60,
     maxBodyBytes: 1024 * 1024,
     drainDelaySeconds: 0,
     gracePeriodSeconds: 30,
+    ...STORAGE_NOT_GIVEN,
     modelDirectory: "/nonexistent",
     pvcRoot: "/nonexistent",
+    ociRoot: "/nonexistent",
     downloadTimeoutSeconds: 30,
     maxModelBytes: 1024 ** 3,
+    maxModelFiles: 100,
+    maxExpansionRatio: 100,
+    storageInstanceCredentials: false,
+    storageAllowedNetworks: ["127.0.0.0/8"],
+    s3AddressingStyle: "auto",
     terminationLog: "/nonexistent",
     logLevel: "info",
     ...settings,
   };
-  const server = await startServer(config, { log, clock: now, random: Math.random, onStuckRun: () => undefined });
+  const server = await startServer(config, {
+    log,
+    machine: { cpus: 1, usableThreads: 1, memoryLimitBytes: undefined, fileExists: () => false },
+    clock: now,
+    wallClock: Date.now,
+    random: Math.random,
+    environment: {},
+    resolveHost: resolveWithSystem,
+    onStuckRun: () => undefined,
+  });
   const url = `http://127.0.0.1:${server.port}`;
   const post = (path: string, body: unknown, headers: Record<string, string> = {}) =>
     request(`${url}${path}`, { method: "POST", body: toBody(body), headers });

@@ -1,133 +1,81 @@
-// Downloads a model over HTTP or HTTPS: bounded in time and bytes, tried again when that can help, complete or not there.
+// Models behind http:// and https:// addresses, without credentials.
 
-import { type FileHandle, mkdir, open, rename, rm } from "node:fs/promises";
-import path from "node:path";
-import { setTimeout } from "node:timers/promises";
+import { type Answer, type GetOptions, get, type HttpAccess, StatusError } from "./http-request.ts";
+import { type OpenedFile, type Position, type RemoteFile, type RemoteStorage, RetryableError } from "./remote-file.ts";
+import { invalidUri, withoutSecrets } from "./storage-uri.ts";
 
-import { LoadError } from "../load-error.ts";
-import type { Log } from "../log.ts";
-import { openStream, type ResponseStream, RetryableError, withoutSecrets } from "./http-request.ts";
+export type HttpExtras = Pick<GetOptions, "authorization" | "label" | "explain">;
 
-export interface DownloadLimits {
-  /** From the first attempt to the last byte, waits included. */
-  readonly totalTimeoutMs: number;
-  /** Without a single byte, in each attempt. */
-  readonly stallTimeoutMs: number;
-  /** The wait before the second attempt; it doubles with each. */
-  readonly firstWaitMs: number;
-  readonly maxBytes: number;
-}
+/** There is nothing after the position: the file is shorter now, or was complete. */
+const RANGE_NOT_SATISFIABLE = 416;
 
-export interface DownloadOptions {
-  readonly modelDirectory: string;
-  readonly limits: DownloadLimits;
-  readonly signal: AbortSignal;
-  readonly random: () => number;
-  readonly log: Log;
-}
-
-const ATTEMPTS = 5;
-
-/** The path of the complete file. Rejects with a LoadError, or with the signal's reason when it aborts. */
-export async function download(storageUri: string, options: DownloadOptions): Promise<string> {
-  const url = parseUrl(storageUri);
-  const deadline = AbortSignal.timeout(options.limits.totalTimeoutMs);
-  const signal = AbortSignal.any([options.signal, deadline]);
-  try {
-    await mkdir(options.modelDirectory, { recursive: true });
-    return await downloadWithRetries(url, { ...options, signal });
-  } catch (error) {
-    options.signal.throwIfAborted();
-    if (deadline.aborted) {
-      const seconds = options.limits.totalTimeoutMs / 1000;
-      const message = `${withoutSecrets(url)}: not complete after ${seconds} s (--download-timeout-seconds)`;
-      throw new LoadError("download", "DOWNLOAD_TIMEOUT", message, { cause: error });
-    }
-    if (error instanceof LoadError) {
-      throw error;
-    }
-    const message = `the model cannot be written to ${options.modelDirectory}: ${String(error)}`;
-    throw new LoadError("download", "STORAGE_UNAVAILABLE", message, { cause: error });
+/** Throws a LoadError when the address is wrong. */
+export function openHttpStorage(storageUri: string, access: HttpAccess): RemoteStorage {
+  const url = URL.parse(storageUri);
+  if (url === null || url.hostname === "") {
+    throw invalidUri("the storage URI is no valid address; give https://HOST/PATH or http://HOST/PATH");
   }
+  if (url.username !== "" || url.password !== "") {
+    throw invalidUri(`${withoutSecrets(url)}: the storage URI must not contain a user name or password`);
+  }
+  return {
+    label: withoutSecrets(url),
+    name: url.pathname.split("/").at(-1) ?? "",
+    file: httpFile(url, access),
+    sibling: (relativePath) => httpFile(siblingOf(url, relativePath), access),
+  };
 }
 
-async function downloadWithRetries(url: URL, options: DownloadOptions): Promise<string> {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return await downloadOnce(url, options);
-    } catch (error) {
-      options.signal.throwIfAborted();
-      if (!(error instanceof RetryableError)) {
+/** Whoever needed a query, such as `?download=1`, for the one file needs it for the other. */
+function siblingOf(url: URL, relativePath: string): URL {
+  const sibling = new URL(relativePath.split("/").map(encodeURIComponent).join("/"), url);
+  sibling.search = url.search;
+  return sibling;
+}
+
+/** A file at a fixed address. @param extras what some schemes add to the request */
+export function httpFile(url: URL, access: HttpAccess, extras: HttpExtras = {}): RemoteFile {
+  return {
+    label: extras.label ?? withoutSecrets(url),
+    open: async (position, signal) => {
+      const options = { ...extras, access, signal };
+      try {
+        return openedFile(await get(url, { ...options, headers: rangeHeaders(position) }), position);
+      } catch (error) {
+        if (position !== undefined && error instanceof StatusError && error.status === RANGE_NOT_SATISFIABLE) {
+          return openedFile(await get(url, options), undefined);
+        }
         throw error;
       }
-      if (attempt === ATTEMPTS) {
-        const message = `${withoutSecrets(url)}: ${error.message}; given up after ${ATTEMPTS} attempts`;
-        throw new LoadError("download", "STORAGE_UNAVAILABLE", message, { cause: error });
-      }
-      const waitMs = options.limits.firstWaitMs * 2 ** (attempt - 1) * (0.5 + options.random());
-      options.log.warn({ attempt, waitMs, reason: error.message }, "model download failed; trying again");
-      await setTimeout(waitMs, undefined, { signal: options.signal });
-    }
-  }
+    },
+  };
 }
 
-async function downloadOnce(url: URL, options: DownloadOptions): Promise<string> {
-  const { limits, signal } = options;
-  const stream = await openStream(url, { stallTimeoutMs: limits.stallTimeoutMs, signal });
-  const complete = path.join(options.modelDirectory, "model.onnx");
-  const partial = `${complete}.partial`;
-  try {
-    const file = await open(partial, "w");
-    try {
-      await writeAll(stream, file, { url, maxBytes: limits.maxBytes });
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(partial, complete);
-    return complete;
-  } catch (error) {
-    await rm(partial, { force: true });
-    throw error;
-  } finally {
-    stream.close();
-  }
+function rangeHeaders(position: Position | undefined): Record<string, string> {
+  return position === undefined ? {} : { range: `bytes=${position.bytes}-`, "if-range": position.validator };
 }
 
-async function writeAll(
-  stream: ResponseStream,
-  file: FileHandle,
-  { url, maxBytes }: { url: URL; maxBytes: number },
-): Promise<void> {
-  let received = 0;
-  if ((stream.expectedBytes ?? 0) > maxBytes) {
-    throw tooLarge(url, maxBytes);
+/** Throws a RetryableError when the answer is about something else than what was asked for. */
+function openedFile({ status, headers, chunks, close }: Answer, position: Position | undefined): OpenedFile {
+  const validator = strongEtag(headers.etag);
+  if (status === 200) {
+    return { startsAt: 0, totalBytes: numberIn(headers["content-length"], /^(\d+)$/), validator, chunks, close };
   }
-  for await (const chunk of stream.chunks) {
-    received += chunk.length;
-    if (received > maxBytes) {
-      throw tooLarge(url, maxBytes);
-    }
-    await file.writeFile(chunk);
+  const range = headers["content-range"];
+  const startsAt = numberIn(range, /^bytes (\d+)-/);
+  if (startsAt === undefined || position === undefined || validator !== position.validator) {
+    close();
+    throw new RetryableError("the answer is a part that was not asked for");
   }
-  if (received === 0) {
-    throw new LoadError("download", "MODEL_INVALID", `${withoutSecrets(url)}: the answer was empty`);
-  }
+  return { startsAt, totalBytes: numberIn(range, /\/(\d+)$/), validator, chunks, close };
 }
 
-function tooLarge(url: URL, maxBytes: number): LoadError {
-  const message = `${withoutSecrets(url)}: larger than ${maxBytes} bytes (--max-model-bytes)`;
-  return new LoadError("download", "MODEL_TOO_LARGE", message);
+/** Equal weak ETags do not mean equal bytes. */
+function strongEtag(etag: string | undefined): string | undefined {
+  return etag?.startsWith('"') === true ? etag : undefined;
 }
 
-function parseUrl(storageUri: string): URL {
-  const url = URL.parse(storageUri);
-  if (url === null) {
-    throw new LoadError(
-      "download",
-      "INVALID_STORAGE_URI",
-      "the storage URI is no valid address; give http://HOST/PATH",
-    );
-  }
-  return url;
+function numberIn(text: string | undefined, pattern: RegExp): number | undefined {
+  const digits = text === undefined ? undefined : pattern.exec(text)?.[1];
+  return digits === undefined ? undefined : Number(digits);
 }

@@ -4,6 +4,7 @@ import { realpath } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 
 import { LoadError } from "../load-error.ts";
+import { invalidUri } from "./storage-uri.ts";
 
 /** The absolute path without symbolic links. Rejects with a LoadError. */
 export async function resolveLocalPath(storageUri: string): Promise<string> {
@@ -14,7 +15,7 @@ function pathOfUrl(storageUri: string): string {
   try {
     return fileURLToPath(storageUri);
   } catch (cause) {
-    throw new LoadError("download", "INVALID_STORAGE_URI", `${storageUri}: give file:///ABSOLUTE/PATH`, { cause });
+    throw invalidUri(`${storageUri}: give file:///ABSOLUTE/PATH`, { cause });
   }
 }
 
@@ -38,6 +39,6 @@ export function fileSystemError(cause: unknown, what: string): LoadError {
     case "EPERM":
       return new LoadError("download", "ACCESS_DENIED", `${what}: this process may not read it`, { cause });
     default:
-      return new LoadError("download", "STORAGE_UNAVAILABLE", `${what}: ${String(cause)}`, { cause });
+      return new LoadError("download", "STORAGE_UNAVAILABLE", `${what}: ${String(code ?? cause)}`, { cause });
   }
 }
