@@ -3,6 +3,7 @@
 import type { Cancellation } from "../cancellation.ts";
 import { InferenceError } from "../inference-error.ts";
 import { type BatchPart, inputBytes, joinInputs, joinKey, outputNamesOf, rowsOf, splitOutputs } from "./batch.ts";
+import { BatchSizeTuner } from "./batch-size-tuner.ts";
 import type { BufferPool } from "./buffer-pool.ts";
 import { type Queued, RequestQueue } from "./request-queue.ts";
 import { RunTimes } from "./run-times.ts";
@@ -17,8 +18,12 @@ export interface RunObserver {
 }
 
 export interface BatcherOptions {
-  /** Most rows of joined requests; 1: requests are not joined. */
+  /** Most rows of joined requests to begin with; 1: requests are not joined. */
   readonly maxBatchSize: number;
+  /** Live traffic may show that more is better, but never more than this. */
+  readonly batchSizeLimit: number;
+  /** Longest run that a larger batch may lead to. */
+  readonly maxBatchRunMs: number;
   /** A request waits so long for others to join while a worker is idle; 0: not at all. */
   readonly batchDelayMs: number;
   /** Requests that may wait while all workers are busy. */
@@ -53,17 +58,24 @@ class WaitingRequest implements Queued, BatchPart {
   joinKey: string | undefined;
   readonly enqueuedAtMs: number;
   readonly expiresAtMs: number;
+  readonly cancellation: Cancellation;
+  hasRun = false;
   resolve!: (result: InferenceResult) => void;
   reject!: (error: unknown) => void;
 
-  constructor(request: InferenceRequest, joinable: boolean, times: { nowMs: number; timeoutMs: number }) {
+  constructor(
+    request: InferenceRequest,
+    cancellation: Cancellation,
+    { joinable, nowMs, timeoutMs }: { joinable: boolean; nowMs: number; timeoutMs: number },
+  ) {
     const rows = joinable ? rowsOf(request) : undefined;
     this.request = request;
+    this.cancellation = cancellation;
     this.rows = rows ?? 1;
     this.joinKey = rows === undefined ? undefined : joinKey(request);
     this.bytes = inputBytes(request);
-    this.enqueuedAtMs = times.nowMs;
-    this.expiresAtMs = times.nowMs + times.timeoutMs;
+    this.enqueuedAtMs = nowMs;
+    this.expiresAtMs = nowMs + timeoutMs;
   }
 
   get priority(): number {
@@ -76,8 +88,10 @@ export class Batcher {
   readonly #options: BatcherOptions;
   readonly #queue = new RequestQueue<WaitingRequest>();
   readonly #runTimes = new RunTimes();
+  readonly #batchSize: BatchSizeTuner;
   #inFlight = 0;
   #dispatchIsDue = false;
+  #delayIsDue = false;
   #sweeping = false;
   #lastEmptyAtMs: number;
 
@@ -85,6 +99,11 @@ export class Batcher {
     this.#runner = runner;
     this.#options = options;
     this.#lastEmptyAtMs = options.clock();
+    this.#batchSize = new BatchSizeTuner({
+      initial: options.maxBatchSize,
+      limit: options.batchSizeLimit,
+      maxRunMs: options.maxBatchRunMs,
+    });
   }
 
   /** Accepted requests that do not run yet. */
@@ -134,7 +153,8 @@ export class Batcher {
       statistics.failed(0);
       return Promise.reject(refusal);
     }
-    const waiting = new WaitingRequest(request, maxBatchSize > 1, {
+    const waiting = new WaitingRequest(request, cancellation, {
+      joinable: maxBatchSize > 1,
       nowMs,
       timeoutMs: Math.min(timeoutMs, queueTimeoutMs),
     });
@@ -148,11 +168,7 @@ export class Batcher {
       }
     });
     this.#inFlight += 1;
-    if (this.#queue.length === 0) {
-      this.#lastEmptyAtMs = nowMs;
-    }
-    this.#queue.add(waiting);
-    this.#sweepLater();
+    this.#enqueue(waiting);
     this.#dispatchSoon();
     return result;
   }
@@ -161,12 +177,21 @@ export class Batcher {
   dispatch(): void {
     const { maxBatchSize, clock } = this.#options;
     while (this.#runner.idleCount > 0 && this.#queue.length > 0 && !this.#waitsForMore()) {
-      const batch = this.#queue.takeBatch(maxBatchSize);
+      const rows = maxBatchSize === 1 ? 1 : this.#batchSize.choose(this.#queue.rows);
+      const batch = this.#queue.takeBatch(rows);
       if (this.#queue.length === 0) {
         this.#lastEmptyAtMs = clock();
       }
       void this.#run(batch);
     }
+  }
+
+  #enqueue(waiting: WaitingRequest): void {
+    if (this.#queue.length === 0) {
+      this.#lastEmptyAtMs = this.#options.clock();
+    }
+    this.#queue.add(waiting);
+    this.#sweepLater();
   }
 
   /** What arrives in one turn of the event loop runs together where it can: no waiting, but no haste either. */
@@ -195,10 +220,10 @@ export class Batcher {
     if (remainingMs <= 0 || first.joinKey === undefined) {
       return false;
     }
-    if (!this.#dispatchIsDue) {
-      this.#dispatchIsDue = true;
+    if (!this.#delayIsDue) {
+      this.#delayIsDue = true;
       setTimeout(() => {
-        this.#dispatchIsDue = false;
+        this.#delayIsDue = false;
         this.dispatch();
       }, remainingMs);
     }
@@ -208,9 +233,13 @@ export class Batcher {
   async #run(batch: readonly WaitingRequest[]): Promise<void> {
     const { clock, observer, statistics, buffers } = this.#options;
     const startedAtMs = clock();
-    for (const { enqueuedAtMs } of batch) {
-      observer.observeQueue((startedAtMs - enqueuedAtMs) / 1000);
-      statistics.queued(startedAtMs - enqueuedAtMs);
+    for (const waiting of batch) {
+      // Another try is no other request.
+      if (!waiting.hasRun) {
+        waiting.hasRun = true;
+        observer.observeQueue((startedAtMs - waiting.enqueuedAtMs) / 1000);
+        statistics.queued(startedAtMs - waiting.enqueuedAtMs);
+      }
     }
     const rows = batch.reduce((sum, part) => sum + part.rows, 0);
     try {
@@ -226,6 +255,7 @@ export class Batcher {
       }
       this.#succeed(batch, result);
       this.#runTimes.observe(rows, result.computeSeconds);
+      this.#batchSize.observe(rows, result.computeSeconds);
       observer.observeRun({ rows, computeSeconds: result.computeSeconds });
       statistics.ran({
         rows,
@@ -261,7 +291,11 @@ export class Batcher {
     }
     for (const waiting of batch) {
       waiting.joinKey = undefined;
-      this.#queue.add(waiting);
+      if (waiting.cancellation.cancelled) {
+        this.#fail(waiting, clientGone());
+      } else {
+        this.#enqueue(waiting);
+      }
     }
     this.dispatch();
   }
@@ -277,7 +311,8 @@ export class Batcher {
     if (timeoutMs <= 0) {
       return unavailable("Request timeout expired: its deadline had passed when it arrived");
     }
-    const { maxBatchSize, maxExpectedWaitMs } = this.#options;
+    const { maxExpectedWaitMs } = this.#options;
+    const maxBatchSize = this.#batchSize.size;
     const fullRunSeconds = this.#runTimes.estimate(maxBatchSize);
     if (fullRunSeconds === undefined || (this.#runner.idleCount > 0 && this.#queue.length === 0)) {
       return undefined;

@@ -77,9 +77,12 @@ export interface Calibrated<R extends TrialRunner> {
 const WORTHWHILE = 1.05;
 /** One queue of full batches serves better than several of half ones, so more workers must be well ahead. */
 const WORTHWHILE_SPLIT = 1.12;
-const LARGEST_BATCH = 256;
+/** Larger batches gain next to nothing and make everyone wait. */
+export const LARGEST_BATCH = 256;
+/** A step that brings nothing may be followed by one that does, where it is not much worse: kernels like round sizes. */
+const HOPEFUL = 0.7;
 /** A figure rests on runs of at least so long in all, and so many. */
-const TRIAL_MS = 40;
+const TRIAL_MS = 60;
 const MIN_RUNS = 3;
 const MAX_RUNS = 24;
 
@@ -195,10 +198,12 @@ class Search<R extends TrialRunner> {
       const { seconds } = await this.#measure(runner, shapes, rows);
       this.#runTimes.push({ rows, seconds });
       const rate = rows / seconds;
-      if (rate < best.rate * WORTHWHILE || seconds * 1000 > latencyBoundMs) {
+      const isBetter = rate >= best.rate * WORTHWHILE;
+      const isHopeless = rate < best.rate * HOPEFUL || !(isBetter || rows === best.rows * 2);
+      if (seconds * 1000 > latencyBoundMs || isHopeless) {
         break;
       }
-      best = { rows, rate };
+      best = isBetter ? { rows, rate } : best;
       if (rows === limit) {
         break;
       }
@@ -271,7 +276,7 @@ class Search<R extends TrialRunner> {
     return this.#options.clock() - startedAtMs;
   }
 
-  /** Medians of several runs, one after the other. */
+  /** Of several runs, one after the other, the fastest: whatever else the machine does only adds to a run. */
   async #measure(runner: TrialRunner, shapes: Shapes, rows: number): Promise<Measured> {
     const { clock } = this.#options;
     const seconds: number[] = [];
@@ -288,7 +293,7 @@ class Search<R extends TrialRunner> {
         break;
       }
     }
-    return { seconds: median(seconds), hopSeconds: median(hops) };
+    return { seconds: Math.min(...seconds), hopSeconds: median(hops) };
   }
 
   #isTooLong(seconds: number): boolean {
