@@ -34,6 +34,8 @@ describe("rows of a request", () => {
     "none for a scalar": [[floats("a", [], [1])], undefined],
     "none where one of several is a scalar": [[floats("a", [1], [1]), floats("b", [], [1])], undefined],
     "none for an empty input": [[floats("a", [0, 3], [])], undefined],
+    "none where the rows are empty, as many as they may be": [[floats("a", [2 ** 40, 0], [])], undefined],
+    "none where one of several is empty": [[floats("a", [1], [1]), floats("b", [1, 0], [])], undefined],
     "none without inputs": [[], undefined],
   };
   test.each(Object.entries(CASES))("%s", (_name, [inputs, expected]) => {
@@ -143,7 +145,7 @@ describe("round trip", () => {
       fc.record({
         name: fc.string({ maxLength: 3 }),
         datatype: fc.constantFrom(...DATATYPES),
-        inner: fc.array(fc.integer({ min: 0, max: 3 }), { maxLength: 2 }),
+        inner: fc.array(fc.integer({ min: 1, max: 3 }), { maxLength: 2 }),
       }),
       { selector: ({ name }) => name, minLength: 1, maxLength: 3 },
     ),

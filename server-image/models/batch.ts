@@ -12,11 +12,12 @@ export interface BatchPart {
 
 /**
  * Rows of a request for a model that may join requests: the first dimension, where all inputs agree on it. Undefined:
- * such a request cannot be joined with others.
+ * such a request cannot be joined with others. That includes inputs without elements, whose first dimension may be any
+ * number that a client likes.
  */
 export function rowsOf({ inputs }: InferenceRequest): number | undefined {
   const rows = inputs[0]?.shape[0];
-  return rows !== undefined && rows > 0 && inputs.every(({ shape }) => shape[0] === rows) ? rows : undefined;
+  return inputs.every(({ shape }) => shape[0] === rows && !shape.includes(0)) ? rows : undefined;
 }
 
 /** Equal keys: the shapes of the inputs differ at most on the first axis. */
