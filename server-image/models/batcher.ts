@@ -18,7 +18,9 @@ export interface RunObserver {
 }
 
 export interface BatcherOptions {
-  /** Most rows of joined requests to begin with; 1: requests are not joined. */
+  /** Whether requests may be joined. */
+  readonly batchable: boolean;
+  /** Most rows of joined requests, to begin with. */
   readonly maxBatchSize: number;
   /** Live traffic may show that more is better, but never more than this. */
   readonly batchSizeLimit: number;
@@ -101,7 +103,7 @@ export class Batcher {
     this.#lastEmptyAtMs = options.clock();
     this.#batchSize = new BatchSizeTuner({
       initial: options.maxBatchSize,
-      limit: options.batchSizeLimit,
+      limit: options.batchable ? options.batchSizeLimit : 1,
       maxRunMs: options.maxBatchRunMs,
     });
   }
@@ -145,7 +147,7 @@ export class Batcher {
    * request waits; and as the runner does when the run fails.
    */
   infer(request: InferenceRequest, cancellation: Cancellation): Promise<InferenceResult> {
-    const { clock, queueTimeoutMs, statistics, maxBatchSize } = this.#options;
+    const { clock, queueTimeoutMs, statistics, batchable } = this.#options;
     const { timeoutMs = Number.POSITIVE_INFINITY } = request;
     const nowMs = clock();
     const refusal = cancellation.cancelled ? clientGone() : (this.refusal() ?? this.#tooLate(request));
@@ -154,7 +156,7 @@ export class Batcher {
       return Promise.reject(refusal);
     }
     const waiting = new WaitingRequest(request, cancellation, {
-      joinable: maxBatchSize > 1,
+      joinable: batchable,
       nowMs,
       timeoutMs: Math.min(timeoutMs, queueTimeoutMs),
     });
@@ -175,10 +177,9 @@ export class Batcher {
 
   /** Gives the requests that have waited longest to what is idle. To be called when a worker becomes idle. */
   dispatch(): void {
-    const { maxBatchSize, clock } = this.#options;
+    const { batchable, clock } = this.#options;
     while (this.#runner.idleCount > 0 && this.#queue.length > 0 && !this.#waitsForMore()) {
-      const rows = maxBatchSize === 1 ? 1 : this.#batchSize.choose(this.#queue.rows);
-      const batch = this.#queue.takeBatch(rows);
+      const batch = this.#queue.takeBatch(batchable ? this.#batchSize.choose(this.#queue.rows) : 1);
       if (this.#queue.length === 0) {
         this.#lastEmptyAtMs = clock();
       }
@@ -199,7 +200,7 @@ export class Batcher {
     if (this.#runner.idleCount === 0 || this.#dispatchIsDue) {
       return;
     }
-    if (this.#options.maxBatchSize === 1) {
+    if (!this.#options.batchable) {
       this.dispatch();
       return;
     }

@@ -146,13 +146,14 @@ class Search<R extends TrialRunner> {
     }
     const single = await this.#measure(first, shapes, 1);
     this.#runTimes.push({ rows: 1, seconds: single.seconds });
-    const maxBatchSize = await this.#findBatchSize(first, shapes, single.seconds);
-    const best = await this.#findSplit({ runner: first, split, shapes, rows: Math.max(1, maxBatchSize) });
+    const batchable = await this.#provesBatchable(first, shapes);
+    const maxBatchSize = batchable ? await this.#findBatchSize(first, shapes, single.seconds) : 1;
+    const best = await this.#findSplit({ runner: first, split, shapes, rows: maxBatchSize });
     const calibration: Calibration = {
       ...best.split,
       shapes,
-      batchable: maxBatchSize > 1,
-      maxBatchSize: Math.max(1, maxBatchSize),
+      batchable,
+      maxBatchSize,
       runTimes: this.#runTimes,
       rowsPerSecond: best.rowsPerSecond,
       cpuSecondsPerRow: best.cpuSecondsPerRow,
@@ -177,19 +178,23 @@ class Search<R extends TrialRunner> {
     return undefined;
   }
 
-  /** Rows per run that give the most rows per second; 1 where joining is not allowed, not asked for or no gain. */
-  async #findBatchSize(runner: TrialRunner, shapes: Shapes, singleSeconds: number): Promise<number> {
-    const { maxBatchSize, latencyBoundMs, draw, log } = this.#options;
-    const limit = maxBatchSize ?? LARGEST_BATCH;
-    if (limit === 1) {
-      return 1;
+  async #provesBatchable(runner: TrialRunner, shapes: Shapes): Promise<boolean> {
+    const { maxBatchSize, draw, log } = this.#options;
+    if (maxBatchSize === 1) {
+      return false;
     }
     const run = async (inputs: readonly Tensor[]) => (await this.#run(runner, inputs)).outputs;
     const reason = await whyNotBatchable(this.#metadata, shapes, run, draw);
     if (reason !== undefined) {
       log.info({ reason }, "requests are not joined");
-      return 1;
     }
+    return reason === undefined;
+  }
+
+  /** Rows per run that give the most rows per second. */
+  async #findBatchSize(runner: TrialRunner, shapes: Shapes, singleSeconds: number): Promise<number> {
+    const { maxBatchSize, latencyBoundMs } = this.#options;
+    const limit = maxBatchSize ?? LARGEST_BATCH;
     let best = { rows: 1, rate: 1 / singleSeconds };
     for (let rows = 2; ; rows = Math.min(rows * 2, limit)) {
       if (this.#isTooLong(MIN_RUNS * 2 * (rows / best.rate))) {

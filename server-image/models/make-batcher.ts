@@ -19,6 +19,7 @@ const MAX_KEPT_BYTES = 64 * 1024 ** 2;
 export function makeBatcher(runner: Runner, plan: ExecutionPlan, settings: BatcherSettings): Batcher {
   return new Batcher(runner, {
     ...settings,
+    batchable: plan.batchable,
     maxBatchSize: plan.maxBatchSize,
     batchSizeLimit: settings.maxBatchSize ?? LARGEST_BATCH,
     batchDelayMs: plan.batchDelayMs,
