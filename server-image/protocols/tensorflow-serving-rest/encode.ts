@@ -1,9 +1,9 @@
 // Outputs of a run to the body of an answer: predictions in rows, outputs in columns, results of examples.
 
-import { InferenceError, invalidArgument } from "../../inference-error.ts";
-import { type Tensor, typedView } from "../../tensors/datatypes.ts";
+import { invalidArgument } from "../../inference-error.ts";
+import type { Tensor } from "../../tensors/datatypes.ts";
 import type { PredictForm } from "./decode-predict.ts";
-import { encodeRows, encodeTensor, floatText } from "./nested-text.ts";
+import { encodeRows, encodeTensor } from "./nested-text.ts";
 import type { Classification } from "./signature.ts";
 
 /** Throws `INVALID_ARGUMENT` where the outputs cannot be told apart by rows, as TensorFlow Serving does. */
@@ -75,7 +75,7 @@ export function encodeRegressions(output: Tensor, examples: number): string {
   if (shape[0] !== examples) {
     throw invalidArgument(`Input batch size did not match output batch size: ${examples} vs. ${shape[0]}`);
   }
-  return `{"results":[${Array.from(floatsOf(output), floatText).join(",")}]}`;
+  return `{"results":${encodeTensor({ ...output, shape: [examples] })}}`;
 }
 
 /** Throws `INVALID_ARGUMENT` unless the outputs have one row per example, and as many labels as scores. */
@@ -85,15 +85,16 @@ export function encodeClassifications(
   examples: number,
 ): string {
   const [labels, values] = [classes, scores].map((spec) => outputs.find(({ name }) => name === spec?.name));
-  const width = checkTable(labels, "classes", examples) ?? checkTable(values, "scores", examples) ?? 0;
-  const scoresWide = checkTable(values, "scores", examples) ?? width;
-  if (width !== scoresWide) {
-    throw invalidArgument(`Tensors class and score should match in dim_size(1). Got ${width} vs. ${scoresWide}`);
+  const labelCount = checkTable(labels, "classes", examples);
+  const scoreCount = checkTable(values, "scores", examples);
+  const width = labelCount ?? scoreCount ?? 0;
+  if (scoreCount !== undefined && scoreCount !== width) {
+    throw invalidArgument(`Tensors class and score should match in dim_size(1). Got ${width} vs. ${scoreCount}`);
   }
   const names = labels?.data as readonly string[] | undefined;
-  const numbers = values === undefined ? undefined : floatsOf(values);
+  const numbers = values === undefined ? undefined : encodeRows({ ...values, shape: [examples * width] });
   // What the model does not give is what an unset field of the protocol's messages is: "" and 0.
-  const pair = (index: number) => `[${JSON.stringify(names?.[index] ?? "")},${floatText(numbers?.[index] ?? 0)}]`;
+  const pair = (index: number) => `[${JSON.stringify(names?.[index] ?? "")},${numbers?.[index] ?? "0.0"}]`;
   const row = (example: number) =>
     `[${Array.from({ length: width }, (_, index) => pair(example * width + index)).join(",")}]`;
   return `{"results":[${Array.from({ length: examples }, (_, example) => row(example)).join(",")}]}`;
@@ -112,11 +113,4 @@ function checkTable(tensor: Tensor | undefined, kind: string, examples: number):
     throw invalidArgument(`Expected ${kind} output batch size of ${examples}. Got: ${rows}`);
   }
   return width;
-}
-
-function floatsOf({ name, data }: Tensor): Float32Array {
-  if (!(data instanceof Uint8Array)) {
-    throw new InferenceError("INTERNAL", `output ${JSON.stringify(name)} has texts where numbers belong`);
-  }
-  return typedView("FP32", data);
 }

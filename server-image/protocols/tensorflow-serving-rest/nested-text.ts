@@ -51,8 +51,7 @@ export function checkEncodable(datatypes: readonly Datatype[]): void {
   }
 }
 
-/** A float as TensorFlow Serving writes it. */
-export function floatText(value: number): string {
+function doubleText(value: number): string {
   const text = Object.is(value, -0) ? "-0" : String(value);
   return Number.isInteger(value) && !text.includes("e") ? `${text}.0` : text;
 }
@@ -101,7 +100,7 @@ function makeSink({ name, datatype, shape, data }: Tensor): Sink {
       return new FloatSink(typedView(datatype, data), shape);
     case "FP64": {
       const numbers = typedView(datatype, data);
-      return textSink((index) => floatText(numbers[index] as number));
+      return textSink((index) => doubleText(numbers[index] as number));
     }
     case "BOOL":
       return textSink((index) => String(data[index] !== 0));
