@@ -34,7 +34,7 @@ down: node_modules ## Stop the local cluster and remove every trace of it
 .PHONY: test
 test: node_modules ## Run unit tests, and integration tests on a real control plane
 	@node test/cluster/binaries.ts
-	@vitest run --project unit --project integration $(if $(VITEST_REPORT),--reporter=default --reporter=json --outputFile.json=$(VITEST_REPORT))
+	@vitest run --project '!e2e' $(if $(VITEST_REPORT),--reporter=default --reporter=json --outputFile.json=$(VITEST_REPORT))
 
 .PHONY: e2e
 e2e: node_modules ## Build the images and test them as containers; without Docker the tests are skipped, by name
