@@ -3,6 +3,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 
 import { openSession, type Session, type SessionSettings } from "./runtime.ts";
+import { lowerThisThread } from "./thread-priority.ts";
 import type { RunMessage, RuntimeTensor, WorkerMessage } from "./worker-messages.ts";
 
 function post(message: WorkerMessage, transfer: readonly ArrayBuffer[] = []): void {
@@ -40,6 +41,8 @@ function buffersOf(tensors: readonly RuntimeTensor[]): ArrayBuffer[] {
   return tensors.flatMap(({ data }) => ("buffer" in data ? [data.buffer] : []));
 }
 
+// Before the session starts the threads that run with this one.
+lowerThisThread();
 const session = load();
 if (session !== undefined) {
   parentPort?.on("message", (message: RunMessage) => run(session, message));
