@@ -23,6 +23,8 @@ function show({ name, datatype, shape, data }: Tensor): unknown {
   return [name, shape, data instanceof Uint8Array ? typedView(datatype as FixedSizeDatatype, data) : data];
 }
 
+const FLOATS = ["FP32", -1] as const;
+
 describe("taken", () => {
   const cases: [string, string, Specs, string, unknown[]][] = [
     // From TensorFlow Serving's own tests.
@@ -193,7 +195,7 @@ describe("taken", () => {
     [
       "names of JavaScript's own",
       '{"inputs": {"__proto__": [1], "constructor": [2]}}',
-      { ["__proto__"]: ["FP32", -1], constructor: ["FP32", -1] },
+      { ["__proto__"]: FLOATS, constructor: FLOATS },
       "column",
       [
         ["__proto__", [1], Float32Array.of(1)],
@@ -201,7 +203,7 @@ describe("taken", () => {
       ],
     ],
   ];
-  test.each(cases)("%s", (_name, body, inputs, form, tensors) => {
+  test.each(cases)("%s", (...[, body, inputs, form, tensors]) => {
     const request = decode(body, inputs);
     expect(request.form).toBe(form);
     expect(request.inputs.map(show)).toEqual(tensors);
@@ -228,7 +230,9 @@ describe("any tensor, written by JSON.stringify, is read as it was", () => {
     );
     fc.assert(
       fc.property(cases, fc.constantFrom("instances", "inputs"), ([[rows, width], data], key) => {
-        const nested = Array.from({ length: rows }, (_, row) => [...data.slice(row * width, (row + 1) * width)]);
+        const nested = Array.from({ length: rows }, (_, row) =>
+          Array.from(data.slice(row * width, (row + 1) * width) as ArrayLike<number>),
+        );
         // JSON has no 1.0 where a program's float is whole, and TensorFlow Serving refuses long integers for floats.
         const text = JSON.stringify({ [key]: nested }).replaceAll(/(?<![\d.e+-])(-?\d{8,})(?![\d.e])/g, "$1.0");
         fc.pre(datatype.startsWith("FP") || !text.includes(".0"));

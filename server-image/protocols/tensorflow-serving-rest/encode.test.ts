@@ -9,8 +9,8 @@ import { parseExactly, WholeDecimal } from "./exact-json.ts";
 import { findClassification } from "./signature.ts";
 import { metadataOf, type Specs, tensorOf } from "./test-model.ts";
 
-function predictions(...outputs: Tensor[]): string {
-  return Buffer.concat(encodePredictResponse("row", outputs)).toString();
+function predictions(...tensors: Tensor[]): string {
+  return Buffer.concat(encodePredictResponse("row", tensors)).toString();
 }
 
 function outputs(...tensors: Tensor[]): string {

@@ -75,7 +75,7 @@ export function encodeRegressions(output: Tensor, examples: number): string {
   if (shape[0] !== examples) {
     throw invalidArgument(`Input batch size did not match output batch size: ${examples} vs. ${shape[0]}`);
   }
-  return `{"results":${encodeTensor({ ...output, shape: [examples] })}}`;
+  return `{"results":${encodeTensor({ ...output, shape: [examples] }).toString()}}`;
 }
 
 /** Throws `INVALID_ARGUMENT` unless the outputs have one row per example, and as many labels as scores. */
@@ -92,7 +92,7 @@ export function encodeClassifications(
     throw invalidArgument(`Tensors class and score should match in dim_size(1). Got ${width} vs. ${scoreCount}`);
   }
   const names = labels?.data as readonly string[] | undefined;
-  const numbers = values === undefined ? undefined : encodeRows({ ...values, shape: [examples * width] });
+  const numbers = values === undefined ? undefined : encodeRows({ ...values, shape: [examples * width] }).map(String);
   // What the model does not give is what an unset field of the protocol's messages is: "" and 0.
   const pair = (index: number) => `[${JSON.stringify(names?.[index] ?? "")},${numbers?.[index] ?? "0.0"}]`;
   const row = (example: number) =>

@@ -313,7 +313,7 @@ describe("refused in TensorFlow Serving's words", () => {
       /^JSON Value: "a{199}\.\.\. Type: String is not of expected type: float$/,
     ],
   ];
-  test.each(cases)("%s", (_name, body, inputs, message, code = "INVALID_ARGUMENT") => {
+  test.each(cases)("%s", (...[, body, inputs, message, code = "INVALID_ARGUMENT"]) => {
     const expected = typeof message === "string" ? message : expect.stringMatching(message);
     expect(() => decode(body, inputs)).toThrow(expect.objectContaining({ code, message: expected }));
   });

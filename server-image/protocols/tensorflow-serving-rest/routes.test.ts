@@ -45,13 +45,6 @@ interface Ask {
   readonly body?: string;
 }
 
-interface Answer {
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly json: unknown;
-  readonly counted: readonly string[];
-}
-
 async function ask(request: string, { model = HALF_PLUS_TWO, isStopping = false, body = "" }: Ask = {}) {
   const [method = "", path = ""] = request.split(" ");
   const counted: string[] = [];
@@ -62,6 +55,8 @@ async function ask(request: string, { model = HALF_PLUS_TWO, isStopping = false,
       requestEnded: (protocol, code) => counted.push(`${protocol} ${code}`),
     },
     isStopping: () => isStopping,
+    renderMetrics: async () => "",
+    calibration: async () => undefined,
     serverVersion: "0",
     clock: () => 0,
     log: recordingLog().log,
@@ -274,7 +269,7 @@ describe("status", () => {
     ],
     ["before the model is loaded", "/v1/models/m", { model: STARTING }, 503, { error: "model is starting: load" }],
   ];
-  test.each(cases)("%s", async (_name, path, asked, status, expected) => {
+  test.each(cases)("%s", async (...[, path, asked, status, expected]) => {
     const answer = await ask(`GET ${path}`, asked);
     expect(answer?.json).toEqual(expected);
     expect(answer).toMatchObject({ status, counted: [] });
