@@ -173,7 +173,7 @@ describe("the container", () => {
       { path: "/v2/health/ready", port: "http" },
       { path: "/v2/health/live", port: "http" },
     ]);
-    expect(container.ports?.map(({ name }) => name)).toEqual(["http"]);
+    expect(container.ports?.map(({ name }) => name)).toEqual(["http", "grpc"]);
   });
 
   test("without resources in the spec asks for none", () => {

@@ -14,6 +14,7 @@ export interface PodSettings {
 }
 
 export const httpPort = 8080;
+export const grpcPort = 9000;
 
 /** A terminating pod keeps accepting for so long, since endpoints are removed while it is told to stop. */
 const drainDelaySeconds = 5;
@@ -77,10 +78,14 @@ function makeContainer(service: InferenceService, settings: PodSettings): Contai
       `--model-name=${service.metadata.name}`,
       `--storage-uri=${model.storageUri}`,
       `--http-port=${httpPort}`,
+      `--grpc-port=${grpcPort}`,
       `--drain-delay-seconds=${drainDelaySeconds}`,
       `--grace-period-seconds=${drainDelaySeconds + drainSeconds}`,
     ],
-    ports: [{ name: "http", containerPort: httpPort, protocol: "TCP" }],
+    ports: [
+      { name: "http", containerPort: httpPort, protocol: "TCP" },
+      { name: "grpc", containerPort: grpcPort, protocol: "TCP" },
+    ],
     ...(Object.keys(resources).length === 0 ? {} : { resources }),
     // Loading may take minutes and is watched once a second; after that, readiness is asked for at leisure.
     startupProbe: {

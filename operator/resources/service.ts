@@ -3,6 +3,7 @@
 import type { Service } from "kubernetes-types/core/v1.js";
 import type { InferenceService } from "../api/inference-service.ts";
 import { childMetadata, podSelector } from "./names.ts";
+import { grpcPort } from "./pod-template.ts";
 
 /** A plain selector Service: traffic flows with the operator down. */
 export function makeService(service: InferenceService): Service {
@@ -13,7 +14,10 @@ export function makeService(service: InferenceService): Service {
     spec: {
       type: "ClusterIP",
       selector: podSelector(service.metadata.name),
-      ports: [{ name: "http", port: 80, targetPort: "http", protocol: "TCP", appProtocol: "http" }],
+      ports: [
+        { name: "http", port: 80, targetPort: "http", protocol: "TCP", appProtocol: "http" },
+        { name: "grpc", port: grpcPort, targetPort: "grpc", protocol: "TCP", appProtocol: "kubernetes.io/h2c" },
+      ],
     },
   };
 }
