@@ -42,7 +42,7 @@ function doubleText(value: number): string {
 }
 
 function encodeFloats(data: Float32Array): Buffer {
-  const out = Buffer.allocUnsafeSlow(2 + data.length * (MAX_FLOAT_TEXT_BYTES + 1));
+  const out = Buffer.allocUnsafe(2 + data.length * (MAX_FLOAT_TEXT_BYTES + 1));
   const writer = new FloatTextWriter(data, out);
   writer.writeByte(OPEN);
   for (let index = 0; index < data.length; index += 1) {

@@ -4,7 +4,7 @@ import { invalidArgument } from "../../inference-error.ts";
 import { checkInput, checkInputSet, selectOutputs } from "../../models/check-request.ts";
 import type { Tensor } from "../../tensors/datatypes.ts";
 import { decodeJsonData } from "../../tensors/json-decode.ts";
-import { parseJson } from "../../tensors/json-text.ts";
+import { NumberLists } from "../../tensors/number-lists.ts";
 import { elementCount, readShape } from "../../tensors/shape.ts";
 import {
   type Fields,
@@ -22,7 +22,8 @@ const REQUEST = "the request";
 
 /** Throws an InferenceError that names the input, output, field or parameter and says what is allowed. */
 export function readHead(json: Buffer, model: PreparedModel): RequestHead {
-  const request = parseJson(json, model.exactIntegers);
+  const lists = new NumberLists(json, model.exactIntegers);
+  const request = lists.value;
   if (!isObject(request)) {
     throw invalidArgument('the body must be a JSON object with the field "inputs"');
   }
@@ -32,13 +33,15 @@ export function readHead(json: Buffer, model: PreparedModel): RequestHead {
     inputs.map(({ name }) => name),
   );
   const parameters = readParameters(request, REQUEST);
-  return {
+  const head = {
     id: readId(request["id"]),
-    inputs: inputs.map((input) => readInput(input, model)),
+    inputs: inputs.map((input) => readInput(input, model, lists)),
     ...readOutputs(request["outputs"], readFlag(parameters, "binary_data_output", REQUEST) ?? false, model),
     priority: readCount(parameters, "priority", REQUEST),
     timeoutMs: readTimeout(parameters),
   };
+  lists.checkRest();
+  return head;
 }
 
 interface Named {
@@ -62,7 +65,7 @@ function readNamed(value: unknown, field: string, content: string): Named[] {
   });
 }
 
-function readInput({ name, fields }: Named, { metadata }: PreparedModel): Tensor | BinaryInput {
+function readInput({ name, fields }: Named, { metadata }: PreparedModel, lists: NumberLists): Tensor | BinaryInput {
   const what = `input ${JSON.stringify(name)}`;
   const shape = readShape(fields["shape"], what);
   if (typeof fields["datatype"] !== "string") {
@@ -77,7 +80,8 @@ function readInput({ name, fields }: Named, { metadata }: PreparedModel): Tensor
     if (data === undefined) {
       throw invalidArgument(`${what}: "data" is missing, and so is the parameter "binary_data_size"; give one of them`);
     }
-    return { name, datatype, shape, data: decodeJsonData(datatype, shape, data, what) };
+    const floats = datatype === "FP32" ? lists.readFloats(data, shape, what) : undefined;
+    return { name, datatype, shape, data: floats ?? decodeJsonData(datatype, shape, lists.parsed(data), what) };
   }
   if (data !== undefined) {
     throw invalidArgument(`${what}: both "data" and the parameter "binary_data_size" are given; give one of them`);
