@@ -5,9 +5,10 @@ import { Command, Option } from "commander";
 import { integer, seconds, text } from "./flags.ts";
 import { LOG_LEVELS, type LogLevel } from "./log.ts";
 import { addModelOptions, MODEL_NOT_GIVEN, type ModelSettings } from "./models/options.ts";
+import { addProtocolOptions, PROTOCOLS_NOT_GIVEN, type ProtocolSettings } from "./protocols/options.ts";
 import { addStorageOptions, STORAGE_NOT_GIVEN, type StorageConfig } from "./storage/options.ts";
 
-export interface Config extends ModelSettings, StorageConfig {
+export interface Config extends ModelSettings, ProtocolSettings, StorageConfig {
   readonly modelName: string;
   /** 0: any free port. */
   readonly httpPort: number;
@@ -35,7 +36,7 @@ export function parseConfig(argv: readonly string[], print: (text: string) => vo
     .configureOutput({ writeOut: print, writeErr: print })
     .parse([...argv], { from: "user" });
   // Flags without a default are missing from what commander gives, where they are not on the command line.
-  return { ...MODEL_NOT_GIVEN, ...STORAGE_NOT_GIVEN, ...command.opts<Config>() };
+  return { ...MODEL_NOT_GIVEN, ...PROTOCOLS_NOT_GIVEN, ...STORAGE_NOT_GIVEN, ...command.opts<Config>() };
 }
 
 function makeCommand(): Command {
@@ -50,6 +51,7 @@ function makeCommand(): Command {
       }),
     );
   addModelOptions(command);
+  addProtocolOptions(command);
   addStorageOptions(command);
   addRequestOptions(command);
   return command.addOption(new Option("--log-level <level>", "least level logged").choices(LOG_LEVELS).default("info"));

@@ -22,6 +22,7 @@ import packageJson from "./package.json" with { type: "json" };
 import { ProcessMetrics } from "./process-metrics.ts";
 import { answerHttp } from "./protocols/answer-http.ts";
 import type { ProtocolContext } from "./protocols/context.ts";
+import { allowOrigins } from "./protocols/http/cross-origin.ts";
 import { HttpListener } from "./protocols/http/listener.ts";
 import type { Environment } from "./storage/credentials.ts";
 import { type FetchOptions, fetchModel } from "./storage/fetch-model.ts";
@@ -94,7 +95,7 @@ class Server implements RunningServer {
     });
     this.#model = new Model(this.#modelOptions());
     this.#listener = new HttpListener({
-      handle: answerHttp(this.#context()),
+      handle: allowOrigins(config.corsAllowOrigin, answerHttp(this.#context())),
       maxBodyBytes: config.maxBodyBytes,
       clock,
       random,
@@ -261,7 +262,6 @@ class Server implements RunningServer {
       ...config,
       ...this.#dependencies,
       name: config.modelName,
-      versionLabels: [],
       serverVersion: packageJson.version,
       executionProvider: chooseProvider(config.executionProvider, machine.fileExists),
       usableThreads: machine.usableThreads,

@@ -81,6 +81,8 @@ export async function startTestServer(storageUri: string, settings: Partial<Conf
     maxBodyBytes: 1024 * 1024,
     drainDelaySeconds: 0,
     gracePeriodSeconds: 30,
+    corsAllowOrigin: undefined,
+    versionLabels: [],
     ...STORAGE_NOT_GIVEN,
     modelDirectory: "/nonexistent",
     pvcRoot: "/nonexistent",

@@ -11,6 +11,7 @@ import type { Readiness, ServedModel } from "../models/served-model.ts";
 import { StatisticsRecorder } from "../models/statistics.ts";
 import packageJson from "../package.json" with { type: "json" };
 import { answerHttp } from "../protocols/answer-http.ts";
+import { allowOrigins } from "../protocols/http/cross-origin.ts";
 import { HttpListener } from "../protocols/http/listener.ts";
 import { RemoteModel } from "./remote-model.ts";
 import { ThreadBoard } from "./thread-board.ts";
@@ -57,16 +58,19 @@ const link = new ThreadLink<MainCalls, ThreadCalls>(parentPort as Port, {
 
 const model = makeModel();
 const listener = new HttpListener({
-  handle: answerHttp({
-    model,
-    metrics,
-    isStopping: () => stopping,
-    renderMetrics: () => link.ask("renderMetrics", undefined),
-    calibration: () => link.ask("calibration", undefined),
-    serverVersion: packageJson.version,
-    clock: now,
-    log: createLog(config.logLevel),
-  }),
+  handle: allowOrigins(
+    config.corsAllowOrigin,
+    answerHttp({
+      model,
+      metrics,
+      isStopping: () => stopping,
+      renderMetrics: () => link.ask("renderMetrics", undefined),
+      calibration: () => link.ask("calibration", undefined),
+      serverVersion: packageJson.version,
+      clock: now,
+      log: createLog(config.logLevel),
+    }),
+  ),
   maxBodyBytes: config.maxBodyBytes,
   clock: now,
   random: Math.random,
@@ -99,10 +103,8 @@ async function openBatcher() {
 }
 
 function makeModel(): ServedModel {
-  const versionLabels: readonly string[] = [];
-  const common = { metadata, plan, versionLabels, readiness: () => readiness };
+  const common = { metadata, plan, versionLabels: config.versionLabels, readiness: () => readiness };
   return batcher === undefined
     ? new RemoteModel({ ...common, link })
     : new ReadyModel({ ...common, batcher, statistics });
 }
-

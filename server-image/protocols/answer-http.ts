@@ -5,16 +5,21 @@ import type { ProtocolContext } from "./context.ts";
 import { errorAnswer, type HttpAnswer, type HttpRequest } from "./http/exchange.ts";
 import type { HttpHandler } from "./http/listener.ts";
 import { openInferenceRest } from "./open-inference-rest/routes.ts";
+import { tensorflowServingRest } from "./tensorflow-serving-rest/routes.ts";
+
+/** The usual one, and TensorFlow Serving's. */
+const METRICS_PATHS = new Set(["metrics", "monitoring/prometheus/metrics"]);
 
 export function answerHttp(context: ProtocolContext): HttpHandler {
   return async (request) =>
     (await openInferenceRest(request, context)) ??
+    (await tensorflowServingRest(request, context)) ??
     (await serveMetrics(request, context)) ??
     errorAnswer(404, "Not Found");
 }
 
 async function serveMetrics(request: HttpRequest, context: ProtocolContext): Promise<HttpAnswer | undefined> {
-  if (request.path.join("/") !== "metrics") {
+  if (!METRICS_PATHS.has(request.path.join("/"))) {
     return undefined;
   }
   if (request.method !== "GET" && request.method !== "HEAD") {

@@ -1,0 +1,51 @@
+// The flags of the protocols: who may call from a browser, and other names of the version.
+
+import { type Command, InvalidArgumentError, Option } from "commander";
+
+import { type AllowedOrigins, parseAllowedOrigins } from "./http/cross-origin.ts";
+
+export interface ProtocolSettings {
+  /** Undefined: none but the server's own. */
+  readonly corsAllowOrigin: AllowedOrigins | undefined;
+  readonly versionLabels: readonly string[];
+}
+
+/** The values of flags that have no default. */
+export const PROTOCOLS_NOT_GIVEN = { corsAllowOrigin: undefined } as const;
+
+/** As in TensorFlow Serving. */
+const LABEL = /^\w+$/;
+
+export function addProtocolOptions(command: Command): void {
+  command
+    .addOption(
+      new Option(
+        "--cors-allow-origin <origins>",
+        "whose pages may call the model from a browser: * or a list with commas (default: none)",
+      ).argParser(origins),
+    )
+    .addOption(
+      new Option("--version-labels <labels>", "names for the version in TensorFlow Serving's paths, with commas")
+        .argParser(labels)
+        .default([], "none"),
+    );
+}
+
+function origins(value: string): AllowedOrigins {
+  try {
+    return parseAllowedOrigins(value);
+  } catch (error) {
+    throw new InvalidArgumentError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function labels(value: string): string[] {
+  const names = value.split(",").map((name) => name.trim());
+  const wrong = names.find((name) => !LABEL.test(name));
+  if (wrong !== undefined) {
+    throw new InvalidArgumentError(
+      `${JSON.stringify(wrong)} is no label: letters, digits and underscores are allowed.`,
+    );
+  }
+  return names;
+}
