@@ -1,4 +1,4 @@
-// Three test projects: unit tests beside the code, tests that start a real control plane, and tests that need Docker.
+// Four test projects: unit tests beside the code, tests that start a real control plane, clients that others wrote, and tests that need Docker.
 
 import { defineConfig } from "vitest/config";
 
@@ -9,7 +9,7 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["operator/**/*.test.ts", "server-image/**/*.test.ts", "test/**/*.test.ts"],
-          exclude: ["**/node_modules/**", "test/integration/**", "test/e2e/**"],
+          exclude: ["**/node_modules/**", "test/integration/**", "test/conformance/**", "test/e2e/**"],
         },
       },
       {
@@ -19,6 +19,14 @@ export default defineConfig({
           fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          name: "conformance",
+          include: ["test/conformance/**/*.test.ts"],
+          fileParallelism: false,
+          hookTimeout: 600_000,
         },
       },
       {
