@@ -45,6 +45,10 @@ export class Container {
     return docker("logs", this.#id);
   }
 
+  async isRunning(): Promise<boolean> {
+    return (await docker("inspect", "--format", "{{.State.Running}}", this.#id)).stdout === "true";
+  }
+
   /** Sends SIGTERM and waits; docker kills after `graceSeconds`. */
   async stop(graceSeconds: number): Promise<void> {
     await docker("stop", "--time", String(graceSeconds), this.#id);

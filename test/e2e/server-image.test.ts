@@ -9,14 +9,13 @@ import { loadSync } from "@grpc/proto-loader";
 import { protoPath } from "grpc-health-check";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { makeInferenceService } from "../../operator/api/testing.ts";
-import { makePodTemplate } from "../../operator/resources/pod-template.ts";
+import { grpcPort, httpPort, makePodTemplate } from "../../operator/resources/pod-template.ts";
 import packageJson from "../../server-image/package.json" with { type: "json" };
 import { Container, docker, dockerAnswers, unpack } from "./docker.ts";
 
 const IMAGE = process.env["SERVER_IMAGE"] ?? "plimsoll/server:dev";
 const MODELS = fileURLToPath(new URL("../../server-image/testdata", import.meta.url));
 const MOST_BYTES = 400_000_000;
-const GRPC_PORT = 8081;
 const GRACE_SECONDS = 40;
 const DEADLINE = { timeout: 60_000, interval: 50 };
 
@@ -38,18 +37,22 @@ async function run(storageUri: string, ...mounts: readonly string[]): Promise<Co
   const { spec } = makePodTemplate(makeInferenceService({ name: "m", model: { storageUri } }), { serverImage: IMAGE });
   const restrictions = ["--read-only", "--tmpfs=/tmp", "--cap-drop=ALL", "--security-opt=no-new-privileges"];
   const user = `--user=${spec?.securityContext?.runAsUser}:${spec?.securityContext?.runAsGroup}`;
-  const ports = [8080, GRPC_PORT].map((port) => `--publish=127.0.0.1::${port}`);
+  const ports = [httpPort, grpcPort].map((port) => `--publish=127.0.0.1::${port}`);
   const volumes = mounts.map((mount) => `--volume=${mount}`);
-  const args = [...(spec?.containers[0]?.args ?? []), `--grpc-port=${GRPC_PORT}`];
+  const args = spec?.containers[0]?.args ?? [];
   const container = await Container.start(...restrictions, user, ...ports, ...volumes, IMAGE, ...args);
   containers.push(container);
   return container;
 }
 
+/** Rejects with what the program has written when it ends first. */
 async function untilReady(container: Container): Promise<void> {
-  await vi.waitFor(async () => {
+  await vi.waitUntil(async () => {
     const { stdout, stderr } = await container.logs();
-    expect(stdout, stderr).toContain('"msg":"ready"');
+    if (!(await container.isRunning())) {
+      throw new Error(`ended before it was ready: ${stdout}${stderr}`);
+    }
+    return stdout.includes('"msg":"ready"');
   }, DEADLINE);
 }
 
@@ -94,12 +97,12 @@ describe.skipIf(!canRun)("the server's image", () => {
     await untilReady(container);
     const data = Array.from({ length: 16 }, (_, index) => index);
     const inputs = ["INPUT0", "INPUT1"].map((name) => ({ name, shape: [1, 16], datatype: "INT32", data }));
-    const url = `http://${await container.address(8080)}/v2/models/m/infer`;
+    const url = `http://${await container.address(httpPort)}/v2/models/m/infer`;
     const answer = await fetch(url, { method: "POST", body: JSON.stringify({ inputs }) });
     expect(await answer.json()).toMatchObject({
       outputs: [{ name: "OUTPUT0", data: data.map((value) => 2 * value) }, { name: "OUTPUT1" }],
     });
-    expect(await health(await container.address(GRPC_PORT))).toBe("SERVING");
+    expect(await health(await container.address(grpcPort))).toBe("SERVING");
 
     await container.stop(GRACE_SECONDS);
     expect(await container.exitCode()).toBe(0);
