@@ -1,6 +1,6 @@
 // When connections of gRPC clients end: at their age or when the server drains, always without losing a call.
 
-import { constants, type Http2Session } from "node:http2";
+import type { Http2Session } from "node:http2";
 
 /** Connections are balanced over replicas only when they are made, so old ones are ended: a new replica gets its share. */
 const CONNECTION_AGE_MS = 30_000;
@@ -12,13 +12,20 @@ const CONNECTION_AGE_JITTER = 0.2;
 const BUSY_CALLS = 32;
 const BUSY_AGE_SHARE = 1 / 3;
 
-/** Means that all streams begun so far are still served, and those that the client begins before it reads this. */
-const ANY_STREAM = 2 ** 31 - 1;
+/**
+ * Of connections made while the server drains. A call that was refused because its connection ended is begun again once
+ * only, so the connection for that must not end at once as well.
+ */
+const DRAINING_AGE_MS = 1000;
 
+/**
+ * A connection is ended with `close`: open streams go on, those that the client began too late are named to it as not
+ * begun, and it begins them elsewhere. A first notice that promises to take late ones as well would be kinder, but Node
+ * ignores them after it without a word, which is how calls are lost.
+ */
 interface Connection {
   readonly openedAtMs: number;
   readonly maxAgeMs: number;
-  ending: boolean;
 }
 
 export interface ConnectionsOptions {
@@ -52,7 +59,7 @@ export class Connections {
     }
     const { clock, random } = this.#options;
     const maxAgeMs = CONNECTION_AGE_MS * (1 + CONNECTION_AGE_JITTER * (2 * random() - 1));
-    this.#connections.set(session, { openedAtMs: clock(), maxAgeMs, ending: false });
+    this.#connections.set(session, { openedAtMs: clock(), maxAgeMs });
     session.once("close", () => this.#connections.delete(session));
   }
 
@@ -61,18 +68,18 @@ export class Connections {
     this.#calls -= 1;
     const connection = session && this.#connections.get(session);
     if (session && connection && this.#mustEnd(connection)) {
-      end(session, connection);
+      session.close();
     }
     if (this.#calls === 0) {
       this.#onIdle?.();
     }
   }
 
-  /** Ends all connections that have no calls, and each other one after its next answer; new ones are still taken. */
+  /** Ends all connections as far as calls on them allow it; new ones are still taken, and end soon. */
   drain(): void {
     this.#draining = true;
-    for (const [session, connection] of this.#connections) {
-      end(session, connection);
+    for (const session of this.#connections.keys()) {
+      session.close();
     }
   }
 
@@ -83,20 +90,6 @@ export class Connections {
 
   #mustEnd({ openedAtMs, maxAgeMs }: Connection): boolean {
     const share = this.#calls > BUSY_CALLS ? BUSY_AGE_SHARE : 1;
-    return this.#draining || this.#options.clock() - openedAtMs >= maxAgeMs * share;
+    return this.#options.clock() - openedAtMs >= (this.#draining ? DRAINING_AGE_MS : maxAgeMs * share);
   }
-}
-
-/**
- * First word that the connection ends, then the end of taking new streams: between them lies one round trip, so that no
- * stream is refused that the client began before it heard. Streams that are open go on.
- */
-function end(session: Http2Session, connection: Connection): void {
-  if (connection.ending || session.closed || session.destroyed) {
-    return;
-  }
-  connection.ending = true;
-  session.goaway(constants.NGHTTP2_NO_ERROR, ANY_STREAM);
-  // Answered or not: a client that is gone needs no more patience.
-  session.ping(() => session.close());
 }
