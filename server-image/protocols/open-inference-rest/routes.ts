@@ -18,22 +18,22 @@ export const EXTENSIONS = [
   "statistics",
 ] as const;
 
-/** Undefined when the path is none of this protocol's (it does not begin with /v2). */
-export async function openInferenceRest(
-  request: HttpRequest,
-  context: ProtocolContext,
-): Promise<HttpAnswer | undefined> {
+/** At once where it can be: each promise in between would cost every inference request its part of a microsecond. */
+type Answer = HttpAnswer | Promise<HttpAnswer>;
+
+/** Undefined when the path is none of this protocol's (it does not begin with /v2). Does not reject. */
+export function openInferenceRest(request: HttpRequest, context: ProtocolContext): Answer | undefined {
   if (request.path[0] !== "v2") {
     return undefined;
   }
   try {
-    return await route(request, context);
+    return route(request, context);
   } catch (error) {
     return toErrorAnswer(error, context.log);
   }
 }
 
-async function route(request: HttpRequest, context: ProtocolContext): Promise<HttpAnswer> {
+function route(request: HttpRequest, context: ProtocolContext): Answer {
   const [, section, ...rest] = request.path;
   switch (section) {
     case undefined:
@@ -68,13 +68,13 @@ function health(request: HttpRequest, rest: readonly string[], context: Protocol
 }
 
 /** Nothing, `stats`, or `NAME[/versions/VERSION]` with one of the model's own verbs. */
-async function models(request: HttpRequest, rest: readonly string[], context: ProtocolContext): Promise<HttpAnswer> {
+function models(request: HttpRequest, rest: readonly string[], context: ProtocolContext): Answer {
   const [name] = rest;
   if (name === undefined) {
     return get(request, () => jsonAnswer(200, { models: [context.model.name] }));
   }
   if (name === "stats" && rest.length === 1) {
-    return getLater(request, () => statistics(context.model));
+    return get(request, () => statistics(context.model, context));
   }
   const version = rest[1] === "versions" ? rest[2] : undefined;
   const verb = rest.slice(version === undefined ? 1 : 3).join("/");
@@ -89,7 +89,9 @@ async function models(request: HttpRequest, rest: readonly string[], context: Pr
     case "config":
       return get(request, () => jsonAnswer(200, modelConfig(find().readyMetadata(), find().readyPlan())));
     case "stats":
-      return getLater(request, () => statistics(find()));
+      return get(request, () => statistics(find(), context));
+    case "calibration":
+      return get(request, () => calibration(find(), context));
     default:
       return notFound();
   }
@@ -102,9 +104,21 @@ function modelReady(model: ServedModel, context: ProtocolContext): HttpAnswer {
     : jsonAnswer(503, { name: model.name, ready: false, error: readiness.reason });
 }
 
-async function statistics(model: ServedModel): Promise<HttpAnswer> {
-  const { version } = model.readyMetadata();
-  return jsonAnswer(200, describeStatistics(model.name, version, await model.statistics()));
+async function statistics(model: ServedModel, { log }: ProtocolContext): Promise<HttpAnswer> {
+  try {
+    const { version } = model.readyMetadata();
+    return jsonAnswer(200, describeStatistics(model.name, version, await model.statistics()));
+  } catch (error) {
+    return toErrorAnswer(error, log);
+  }
+}
+
+/** What was measured at the start, for `--calibration` of later replicas; this server's own addition. */
+async function calibration(model: ServedModel, context: ProtocolContext): Promise<HttpAnswer> {
+  const measured = await context.calibration();
+  return measured === undefined
+    ? errorAnswer(404, `model ${JSON.stringify(model.name)} was not calibrated`)
+    : { status: 200, headers: { "content-type": "application/json" }, body: measured };
 }
 
 /** With what runs it among the parameters, which clients of the protocol may ignore. */
@@ -115,11 +129,7 @@ function describe(model: ServedModel): unknown {
 }
 
 /** `index` and `models/NAME/(load|unload)` */
-async function repository(
-  request: HttpRequest,
-  rest: readonly string[],
-  { model }: ProtocolContext,
-): Promise<HttpAnswer> {
+function repository(request: HttpRequest, rest: readonly string[], context: ProtocolContext): Answer {
   const isIndex = rest.join("/") === "index";
   const isControl = rest.length === 3 && rest[0] === "models" && (rest[2] === "load" || rest[2] === "unload");
   if (!isIndex && !isControl) {
@@ -131,19 +141,19 @@ async function repository(
   if (isControl) {
     throw explicitControlRefused();
   }
-  return jsonAnswer(200, repositoryIndex(await request.readBody(), model));
+  return index(request, context);
 }
 
-function get(request: HttpRequest, answer: () => HttpAnswer): HttpAnswer {
-  return isGet(request) ? answer() : methodNotAllowed("GET, HEAD");
+async function index(request: HttpRequest, { model, log }: ProtocolContext): Promise<HttpAnswer> {
+  try {
+    return jsonAnswer(200, repositoryIndex(await request.readBody(), model));
+  } catch (error) {
+    return toErrorAnswer(error, log);
+  }
 }
 
-async function getLater(request: HttpRequest, answer: () => Promise<HttpAnswer>): Promise<HttpAnswer> {
-  return isGet(request) ? answer() : methodNotAllowed("GET, HEAD");
-}
-
-function isGet({ method }: HttpRequest): boolean {
-  return method === "GET" || method === "HEAD";
+function get<T extends Answer>(request: HttpRequest, answer: () => T): T | HttpAnswer {
+  return request.method === "GET" || request.method === "HEAD" ? answer() : methodNotAllowed("GET, HEAD");
 }
 
 function methodNotAllowed(allow: string): HttpAnswer {
