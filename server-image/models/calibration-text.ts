@@ -1,6 +1,6 @@
 // A calibration as JSON, so that a replica can start from what an earlier one has measured.
 
-import type { Calibration } from "./calibration.ts";
+import type { Calibration, RunTime } from "./calibration.ts";
 
 /** What a calibration depends on: it holds for a replica where all of this is the same. */
 export interface CalibrationBasis {
@@ -41,25 +41,50 @@ export function readCalibration(text: string, basis: CalibrationBasis): StoredCa
 }
 
 function isStored(value: unknown): value is StoredCalibration {
-  const { basis, calibration, ioCpuSeconds } = (value ?? {}) as Partial<Record<keyof StoredCalibration, unknown>>;
-  return isObject(basis) && isObject(ioCpuSeconds) && isCalibration(calibration);
+  const { basis, calibration, ioCpuSeconds } = fieldsOf<StoredCalibration>(value);
+  return (
+    isObject(basis) &&
+    isCalibration(calibration) &&
+    isObject(ioCpuSeconds) &&
+    Object.values(ioCpuSeconds).every((seconds) => isNumber(seconds) && seconds > 0)
+  );
 }
 
 function isCalibration(value: unknown): value is Calibration {
-  const {
-    workers,
-    threadsPerWorker,
-    batchable,
-    maxBatchSize,
-    runTimes,
-    hopSeconds,
-  } = (value ?? {}) as Partial<Record<keyof Calibration, unknown>>;
+  const fields = fieldsOf<Calibration>(value);
+  const { shapes, runTimes, rowsPerSecond, cpuSecondsPerRow } = fields;
   return (
-    [workers, threadsPerWorker, maxBatchSize].every((count) => Number.isSafeInteger(count) && Number(count) > 0) &&
-    typeof batchable === "boolean" &&
-    typeof hopSeconds === "number" &&
-    Array.isArray(runTimes)
+    [fields.workers, fields.threadsPerWorker, fields.maxBatchSize].every(isCount) &&
+    typeof fields.batchable === "boolean" &&
+    typeof fields.provisional === "boolean" &&
+    isNumber(fields.hopSeconds) &&
+    (shapes === undefined || isListOf(shapes, (shape) => isListOf(shape, (size) => size === 0 || isCount(size)))) &&
+    isListOf(runTimes, isRunTime) &&
+    (rowsPerSecond === undefined || (isNumber(rowsPerSecond) && rowsPerSecond > 0)) &&
+    (cpuSecondsPerRow === undefined || (isNumber(cpuSecondsPerRow) && cpuSecondsPerRow >= 0))
   );
+}
+
+function isRunTime(value: unknown): value is RunTime {
+  const { rows, seconds } = fieldsOf<RunTime>(value);
+  return isCount(rows) && isNumber(seconds) && seconds >= 0;
+}
+
+/** What is said of a value that may be anything: its fields, if it has any. */
+function fieldsOf<T>(value: unknown): Partial<Record<keyof T, unknown>> {
+  return isObject(value) ? (value as Partial<Record<keyof T, unknown>>) : {};
+}
+
+function isListOf(value: unknown, isItem: (item: unknown) => boolean): boolean {
+  return Array.isArray(value) && value.every(isItem);
+}
+
+function isCount(value: unknown): boolean {
+  return Number.isSafeInteger(value) && Number(value) > 0;
+}
+
+function isNumber(value: unknown): value is number {
+  return Number.isFinite(value);
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
