@@ -227,6 +227,7 @@ describe("clients that leave", () => {
     await expect(left).rejects.toMatchObject({ code: "CANCELLED" });
     await expect(guilty).rejects.toThrow("the model failed");
     expect(await seen).toEqual([[1, -2], [-2]]);
+    expect(queue.batcher.inFlight).toBe(0);
   });
 });
 
