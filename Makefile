@@ -17,7 +17,7 @@ image_flags = $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE)) --build-a
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: node_modules ## Show the main job: local cluster, real model, load that rises tenfold and falls (KEEP=1 leaves it up)
@@ -48,6 +48,11 @@ images: ## Build the container images with Docker: the server's, as SERVER_IMAGE
 .PHONY: image-gpu
 image-gpu: ## Build the server's image for NVIDIA GPUs, as SERVER_GPU_IMAGE; several GB (docs/images.md)
 	docker build --file server-image/Dockerfile.gpu --tag $(SERVER_GPU_IMAGE) $(image_flags) .
+
+.PHONY: bench-server
+bench-server: node_modules ## Measure the inference server beside the bare runtime and its peers (ONLY=scenario, REPEATS, SECONDS)
+	@# Through env: SECONDS is a variable of bash itself, which counts on from what it is given.
+	@env $(if $(SECONDS),SECONDS=$(SECONDS)) node test/bench/server/main.ts
 
 .PHONY: lint
 lint: node_modules ## Check types, lint rules, import rules and format
