@@ -77,7 +77,7 @@ class BodyParts {
   }
 }
 
-async function readPlain(message: IncomingMessage, body: BodyParts): Promise<Buffer> {
+function readPlain(message: IncomingMessage, body: BodyParts): Promise<Buffer> {
   const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
   const onData = (chunk: Buffer) => {
     const refusal = body.add(chunk);
@@ -98,11 +98,7 @@ async function readPlain(message: IncomingMessage, body: BodyParts): Promise<Buf
 }
 
 /** Bytes are decompressed as they arrive, and no further than the limits allow. */
-async function readCompressed(
-  message: IncomingMessage,
-  encoding: "gzip" | "deflate",
-  body: BodyParts,
-): Promise<Buffer> {
+function readCompressed(message: IncomingMessage, encoding: "gzip" | "deflate", body: BodyParts): Promise<Buffer> {
   const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
   const decompressor = encoding === "gzip" ? createGunzip() : createInflate();
   const refuse = (error: InferenceError) => {

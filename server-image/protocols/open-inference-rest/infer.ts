@@ -44,28 +44,27 @@ function errorHeaders(code: InferenceErrorCode): Readonly<Record<string, string>
   }
 }
 
-/** @param find throws `NOT_FOUND` when the path names another model or version */
-export async function infer(
-  request: HttpRequest,
-  context: ProtocolContext,
-  find: () => ServedModel,
-): Promise<HttpAnswer> {
+/**
+ * Does not reject.
+ *
+ * @param find throws `NOT_FOUND` when the path names another model or version
+ */
+export function infer(request: HttpRequest, context: ProtocolContext, find: () => ServedModel): Promise<HttpAnswer> {
   const protocol = request.headers[HEADER_LENGTH] === undefined ? "v2-rest" : "v2-rest-binary";
-  return countInference(request, context, protocol, async () => {
-    try {
-      return await run(request, find());
-    } catch (error) {
-      return toErrorAnswer(error, context.log);
-    }
-  });
+  return countInference(request, context, protocol, () => answer(request, context, find));
 }
 
-async function run(request: HttpRequest, model: ServedModel): Promise<HttpAnswer> {
-  // Before the body is read: a rejection must cost next to nothing.
-  model.admit();
-  const body = await request.readBody();
-  const prepared = prepareModel(model.readyMetadata());
-  const decoded = decodeInferRequest(body, request.headers[HEADER_LENGTH], prepared);
-  const { outputs } = await model.infer(decoded, request.cancellation);
-  return encodeInferResponse(prepared, decoded, outputs);
+async function answer(request: HttpRequest, { log }: ProtocolContext, find: () => ServedModel): Promise<HttpAnswer> {
+  try {
+    const model = find();
+    // Before the body is read: a rejection must cost next to nothing.
+    model.admit();
+    const body = await request.readBody();
+    const prepared = prepareModel(model.readyMetadata());
+    const decoded = decodeInferRequest(body, request.headers[HEADER_LENGTH], prepared);
+    const { outputs } = await model.infer(decoded, request.cancellation);
+    return encodeInferResponse(prepared, decoded, outputs);
+  } catch (error) {
+    return toErrorAnswer(error, log);
+  }
 }

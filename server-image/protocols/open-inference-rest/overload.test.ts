@@ -69,3 +69,20 @@ test("a client that leaves during its run is counted as gone, and the next reque
   expect(text).toContain('plimsoll_requests_total{protocol="v2-rest",code="200"} 1');
   await server.stop();
 });
+
+test("a request whose own timeout is over is answered 503 before its turn, others wait on", async () => {
+  const server = await startTestServer(testModel("busy"));
+  await server.loaded;
+  const running = server.infer(busy(3000));
+  await vi.waitFor(async () => {
+    expect((await server.get("/metrics")).text).toMatch(/^plimsoll_requests_in_flight 1$/m);
+  }, 5000);
+  const waiting = server.infer(busy(1));
+  // Microseconds.
+  const hurried = await server.infer({ ...busy(1), parameters: { timeout: 5000 } });
+  expect(hurried.status).toBe(503);
+  expect(hurried.json).toMatchObject({ error: expect.stringMatching(/^Request timeout expired/) as unknown });
+  expect((await server.get("/metrics")).text).toMatch(/^plimsoll_requests_in_flight 2$/m);
+  expect([(await running).status, (await waiting).status]).toEqual([200, 200]);
+  await server.stop();
+});
