@@ -32,7 +32,7 @@ down: node_modules ## Stop the local cluster and remove every trace of it
 	@node test/cluster/down.ts
 
 .PHONY: test
-test: node_modules ## Run unit tests, and integration tests on a real control plane
+test: node_modules ## Run unit tests, integration tests on a real control plane, and clients in Python
 	@node test/cluster/binaries.ts
 	@vitest run --project '!e2e' $(if $(VITEST_REPORT),--reporter=default --reporter=json --outputFile.json=$(VITEST_REPORT))
 

@@ -60,8 +60,7 @@ if ((await findPython()) === undefined) {
     test.each(names)("%s", (name) => {
       const result = run.results.get(name);
       expect(result, `the driver did not come to this case:\n${run.printed}`).toBeDefined();
-      expect(result?.detail).toBe("");
-      expect(result?.ok).toBe(true);
+      expect(result?.ok, result?.detail).toBe(true);
     });
   });
 }
