@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 
 import packageJson from "../package.json" with { type: "json" };
+import { makeTestClient } from "../protocols/open-inference-grpc/test-client.ts";
 import { bundleServer, LICENCES_FILE, MAIN_FILE } from "./bundle.ts";
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
@@ -59,7 +60,7 @@ function run(...argv: string[]) {
 }
 
 function serve(...argv: string[]) {
-  const shared = ["--model-name=add-sub", "--http-port=0", "--drain-delay-seconds=0"];
+  const shared = ["--model-name=add-sub", "--http-port=0", "--grpc-port=0", "--drain-delay-seconds=0"];
   return run(path.join(server, MAIN_FILE), ...shared, ...argv);
 }
 
@@ -104,6 +105,9 @@ describe("the bundle as a program", () => {
     expect(await answer.json()).toMatchObject({
       outputs: [{ name: "OUTPUT0", data: data.map((value) => 2 * value) }, { name: "OUTPUT1" }],
     });
+    const grpc = makeTestClient(`127.0.0.1:${/"grpcPort":(\d+)/.exec(output())?.[1]}`);
+    expect(await grpc.call("grpc.health.v1.Health/Check")).toEqual({ status: "SERVING" });
+    grpc.close();
     const about = await fetch(`${url}/v2`);
     expect(await about.json()).toMatchObject({ version: packageJson.version });
 
