@@ -38,6 +38,38 @@ test("without exact integers nothing becomes a bigint", () => {
   expect(parse("[9007199254740993]")).toEqual([9007199254740992]);
 });
 
+test("with exact integers, long digits that are no integers, or in strings, are what they are without", () => {
+  const text = String.raw`["1234567890123456789", "\"", 0.1234567890123456789, 1e-1234567890123456, {"-9007199254740993": 1}]`;
+  expect(parse(text, true)).toEqual(JSON.parse(text));
+});
+
+test("with exact integers, integers are exact wherever they are", () => {
+  const parsed = parse(
+    '{"a": [[-9007199254740993, 1]], "__proto__": 9007199254740993,"b":9007199254740991}',
+    true,
+  ) as object;
+  expect(Object.entries(parsed)).toEqual([
+    ["a", [[-9007199254740993n, 1]]],
+    ["__proto__", 9007199254740993n],
+    ["b", 9007199254740991],
+  ]);
+});
+
+test("with exact integers, a text that begins like a mark of this parser stays a text", () => {
+  const text = JSON.stringify(["\0i", "\0ix", "\0i1.5", 12345678901234567890n.toString()]);
+  expect(parse(text.replace('"12345678901234567890"', "12345678901234567890"), true)).toEqual([
+    "\0i",
+    "\0ix",
+    "\0i1.5",
+    12345678901234567890n,
+  ]);
+});
+
+test("one long integer does not make millions of short ones slow", () => {
+  const text = `[12345678901234567890${",1".repeat(4_000_000)}]`;
+  expect(parse(text, true)).toHaveLength(4_000_001);
+});
+
 test("integers written with point or exponent stay numbers", () => {
   expect(parse("[1.0, 1e3, 1234567890123456e4]", true)).toEqual([1, 1000, 1234567890123456e4]);
 });
@@ -109,9 +141,14 @@ describe("refused", () => {
     ["an unclosed string", '["abc', /not valid JSON/],
     ["a minus sign alone", "[-]", /not valid JSON/],
     ["a token glued to a number", "[1NaN]", /not valid JSON/],
+    ["a long integer with a zero before it", "[01234567890123456789]", /not valid JSON/],
+    ["a long integer with two signs", "[--1234567890123456789]", /not valid JSON/],
+    ["a long integer glued to a word", "[1234567890123456789a]", /not valid JSON/],
   ])("%s", (_name, text, message) => {
-    expect(() => parse(text)).toThrow(message);
-    expect(() => parse(text)).toThrow(InferenceError);
+    for (const exact of [false, true]) {
+      expect(() => parse(text, exact)).toThrow(message);
+      expect(() => parse(text, exact)).toThrow(InferenceError);
+    }
   });
 
   test("bytes that are no UTF-8", () => {

@@ -3,6 +3,7 @@
 import { isAscii, isUtf8 } from "node:buffer";
 
 import { invalidArgument } from "../inference-error.ts";
+import { endOfText, markLongIntegers, quoteNonFinite, restoreIntegers } from "./json-tokens.ts";
 
 /** Deeper bodies are refused before they are parsed: the parser's memory grows with depth. */
 export const MAX_DEPTH = 100;
@@ -17,16 +18,11 @@ export const MAX_OBJECTS = 10_000;
 export const MAX_MEMBERS = 100_000;
 
 const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
 const OPEN_LIST = 0x5b;
 const CLOSE_LIST = 0x5d;
 const OPEN_OBJECT = 0x7b;
 const CLOSE_OBJECT = 0x7d;
 const COLON = 0x3a;
-
-/** Doubles hold every integer of fewer digits, so only longer ones need their source text. */
-const LONG_INTEGER = /(?<![\d.])\d{16,}(?![\d.eE])/;
-const INTEGER = /^-?\d+$/;
 
 /** A body's text within the bounds, not parsed yet. */
 export interface JsonText {
@@ -42,8 +38,8 @@ export interface JsonText {
 export const LONG_LIST = 256;
 
 /**
- * Parses a body. With `exactIntegers`, integers that a double cannot hold come out as bigint: that costs a callback per
- * value, so it is asked for only by models with 64-bit inputs. The tokens `NaN`, `Infinity` and `-Infinity`, which
+ * Parses a body. With `exactIntegers`, integers that a double cannot hold come out as bigint: that costs a look at the
+ * whole text, so it is asked for only by models with 64-bit inputs. The tokens `NaN`, `Infinity` and `-Infinity`, which
  * Python writes and JSON forbids, come out as the strings of the same spelling (as in protobuf's JSON mapping).
  * Throws `INVALID_ARGUMENT`.
  */
@@ -99,17 +95,10 @@ function notJson(cause: unknown): Error {
   return invalidArgument(`the body is not valid JSON: ${detail}`);
 }
 
-/** A reviver; TypeScript's types do not know the third argument yet. */
-function keepExact(_key: string, value: unknown, context: { source?: string }): unknown {
-  const source = context.source ?? "";
-  return typeof value === "number" && !Number.isSafeInteger(value) && INTEGER.test(source) ? BigInt(source) : value;
-}
-
 function parse(text: string, exactIntegers: boolean): unknown {
-  if (!exactIntegers || !LONG_INTEGER.test(text)) {
-    return JSON.parse(text);
-  }
-  return JSON.parse(text, keepExact as (key: string, value: unknown) => unknown);
+  const marked = exactIntegers ? markLongIntegers(text) : text;
+  // The same text where there is none.
+  return marked === text ? JSON.parse(text) : restoreIntegers(JSON.parse(marked));
 }
 
 /** What the structure is made of; a search for it skips numbers many times faster than a look at each character. */
@@ -201,44 +190,4 @@ function refuseExcess({ depth, lists, objects, members }: StructureCounts): void
   if (members > MAX_MEMBERS) {
     throw invalidArgument(`the body's JSON has more than ${MAX_MEMBERS} fields in its objects`);
   }
-}
-
-const NON_FINITE = /NaN|-?Infinity/y;
-
-/** Puts quotes around the non-finite tokens that stand outside strings. */
-function quoteNonFinite(text: string): string {
-  let result = "";
-  let copied = 0;
-  for (let index = 0; index < text.length; index += 1) {
-    const code = text.charCodeAt(index);
-    if (code === QUOTE) {
-      index = endOfText(text, index);
-      continue;
-    }
-    NON_FINITE.lastIndex = index;
-    const token = isTokenStart(code) ? NON_FINITE.exec(text)?.[0] : undefined;
-    if (token !== undefined) {
-      result += `${text.slice(copied, index)}"${token}"`;
-      copied = index + token.length;
-      index = copied - 1;
-    }
-  }
-  return result + text.slice(copied);
-}
-
-function isTokenStart(code: number): boolean {
-  // N, I and the minus sign.
-  return code === 0x4e || code === 0x49 || code === 0x2d;
-}
-
-function endOfText(text: string, start: number): number {
-  for (let index = start + 1; index < text.length; index += 1) {
-    const code = text.charCodeAt(index);
-    if (code === BACKSLASH) {
-      index += 1;
-    } else if (code === QUOTE) {
-      return index;
-    }
-  }
-  return text.length - 1;
 }
