@@ -1,6 +1,7 @@
 # Makes the small ONNX models that the tests use: `pip install onnx numpy && python generate.py` writes them beside this file.
 # The results are committed; run it again only when a test needs a new model.
 
+import struct
 from pathlib import Path
 
 from onnx import TensorProto, checker, helper, save
@@ -117,6 +118,89 @@ write(
     [node("SequenceConstruct", ["x"], ["y"])],
     [tensor("x", TensorProto.FLOAT, ["n"])],
     [helper.make_tensor_sequence_value_info("y", TensorProto.FLOAT, ["n"])],
+)
+
+# Several requests as one batch: two inputs and two outputs, row by row.
+write(
+    "scale-rows",
+    [node("Mul", ["rows", "factor"], ["scaled"]), node("Neg", ["factor"], ["opposite"])],
+    [tensor("rows", TensorProto.FLOAT, ["n", 2]), tensor("factor", TensorProto.FLOAT, ["n", 1])],
+    [tensor("scaled", TensorProto.FLOAT, ["n", 2]), tensor("opposite", TensorProto.FLOAT, ["n", 1])],
+)
+
+# Row by row too, but fails where a number is none of 0 to 9.
+write(
+    "lookup",
+    [node("Gather", ["table", "x"], ["y"])],
+    [tensor("x", TensorProto.INT64, ["n"])],
+    [tensor("y", TensorProto.INT64, ["n"])],
+    [ints("table", [number * number for number in range(10)])],
+)
+
+# Takes any number of rows, but each row's result depends on all of them.
+write(
+    "mean-rows",
+    [node("ReduceMean", ["x"], ["mean"], axes=[0], keepdims=1), node("Sub", ["x", "mean"], ["y"])],
+    [tensor("x", TensorProto.FLOAT, ["n", 3])],
+    [tensor("y", TensorProto.FLOAT, ["n", 3])],
+)
+
+# The first axis is time, the second the batch: sums over time.
+write(
+    "running-sum",
+    [node("CumSum", ["x", "axis"], ["y"])],
+    [tensor("x", TensorProto.FLOAT, ["time", "n", 2])],
+    [tensor("y", TensorProto.FLOAT, ["time", "n", 2])],
+    [helper.make_tensor("axis", TensorProto.INT64, [], [0])],
+)
+
+# One row, however many go in, though its shape says that they vary.
+write(
+    "largest-row",
+    [node("ReduceMax", ["x"], ["y"], axes=[0], keepdims=1)],
+    [tensor("x", TensorProto.FLOAT, ["n", 3])],
+    [tensor("y", TensorProto.FLOAT, ["m", 3])],
+)
+
+# Weights in files of their own, one of them named only inside a branch.
+(HERE / "external-data").mkdir(exist_ok=True)
+
+
+def weights(name, *values):
+    return helper.make_tensor(name, TensorProto.FLOAT, [len(values)], struct.pack(f"<{len(values)}f", *values), raw=True)
+
+
+def branch(name, values):
+    output = [tensor(f"{name}_out", TensorProto.FLOAT, [2])]
+    return helper.make_graph([node("Identity", [values.name], [f"{name}_out"])], name, [], output, [values])
+
+
+save(
+    helper.make_model(
+        helper.make_graph(
+            [
+                node(
+                    "If",
+                    ["yes"],
+                    ["added"],
+                    then_branch=branch("then", weights("w1", 1, 2)),
+                    else_branch=branch("else", weights("w2", 3, 4)),
+                ),
+                node("Add", ["x", "added"], ["sum"]),
+                node("Mul", ["sum", "w3"], ["y"]),
+            ],
+            "external-data",
+            [tensor("x", TensorProto.FLOAT, [2]), tensor("yes", TensorProto.BOOL, [])],
+            [tensor("y", TensorProto.FLOAT, [2])],
+            [weights("w3", 10, 100)],
+        ),
+        opset_imports=[helper.make_opsetid("", 17)],
+        ir_version=8,
+    ),
+    HERE / "external-data" / "model.onnx",
+    save_as_external_data=True,
+    all_tensors_to_one_file=False,
+    size_threshold=0,
 )
 
 # Runs as long as it is told to: `iterations` products of 256 x 256 matrices, one after the other.
