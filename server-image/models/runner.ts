@@ -57,10 +57,11 @@ export function toTensor({ name, type, dims, data }: RuntimeTensor): Tensor {
   return { name, datatype, shape: dims, data: "buffer" in data ? bytesOf(data) : data };
 }
 
-/** onnxruntime's messages without the source files they were built from and without line breaks. */
+/** onnxruntime's messages without the source files they were built from, the host's name and line breaks. */
 export function withoutPaths(message: string): string {
   return message
-    .replaceAll(/(^|\s)(?:\/[^\s/:]+)+\.(?:h|cc|cpp)(?::\d+)?/g, "$1")
+    .replaceAll(/(^|\s|=)(?:\/[^\s/:;]+)+\.(?:h|cc|cpp|cu)(?::\d+)?/g, "$1")
+    .replaceAll(/\b(?:hostname|file|line)=[^\s;]*\s*;?\s*/g, "")
     .replaceAll(/\s+/g, " ")
     .trim();
 }
