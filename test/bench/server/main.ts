@@ -76,6 +76,7 @@ async function main(folder: string, group: ProcessGroup): Promise<boolean> {
 
 const folder = await mkdtemp(join(tmpdir(), "plimsoll-bench-"));
 const group = new ProcessGroup();
+process.once("exit", () => group.killAll());
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.once(signal, () => {
     void group

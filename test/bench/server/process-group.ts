@@ -89,6 +89,11 @@ export class BenchProcess {
     this.#child.stdin?.write(`${line}\n`);
   }
 
+  /** For ends that cannot wait. */
+  kill(): void {
+    this.#child.kill("SIGKILL");
+  }
+
   /** SIGTERM, then SIGKILL; resolves when the program is gone. */
   async stop(): Promise<void> {
     if (this.#isOver) {
@@ -116,7 +121,7 @@ export class BenchProcess {
   }
 }
 
-/** Starts programs and ends those that still run. */
+/** Starts programs and ends them. */
 export class ProcessGroup {
   readonly #processes: BenchProcess[] = [];
 
@@ -124,6 +129,13 @@ export class ProcessGroup {
     const started = new BenchProcess(launch);
     this.#processes.push(started);
     return started;
+  }
+
+  /** At once, where nothing can be waited for any more. */
+  killAll(): void {
+    for (const each of this.#processes) {
+      each.kill();
+    }
   }
 
   /** The last one first. */

@@ -2,8 +2,10 @@
 
 import type { Bench } from "../bench.ts";
 import { interleave } from "../interleave.ts";
+import type { ClosedLoopResult } from "../load/wrk.ts";
 import type { PlimsollServer } from "../plimsoll-server.ts";
 import { type Ceiling, findCeiling } from "../raw/ceiling.ts";
+import { median } from "../statistics.ts";
 import { prepareSubject, type Subject } from "../subject.ts";
 import { ifPossible, logContest, type Scenario } from "./scenario.ts";
 
@@ -33,8 +35,14 @@ interface Many {
 async function measureManyClients(bench: Bench, { subject, server, ceiling }: Many): Promise<void> {
   const { json, binary, grpc } = subject;
   const peer = await bench.startFastApi(subject);
-  const rest = (port: number, load: typeof json) => async () =>
-    (await bench.rest({ port, load, clients: CLIENTS })).perSecond;
+  const rest =
+    (port: number, load: typeof json, seen: ClosedLoopResult[] = []) =>
+    async () => {
+      const result = await bench.rest({ port, load, clients: CLIENTS });
+      seen.push(result);
+      return result.perSecond;
+    };
+  const binaryLoops: ClosedLoopResult[] = [];
   const overGrpc = (seconds?: number) =>
     bench.grpc(server, { load: grpc, clients: CLIENTS, ...(seconds !== undefined && { seconds }) });
   // First requests find code and connections cold.
@@ -43,7 +51,7 @@ async function measureManyClients(bench: Bench, { subject, server, ceiling }: Ma
     [
       ceiling.contestant("raw", MAX_ROWS),
       ceiling.contestant("raw, any batch", ANY_ROWS),
-      { name: "binary", measure: rest(server.port, binary) },
+      { name: "binary", measure: rest(server.port, binary, binaryLoops) },
       { name: "json", measure: rest(server.port, json) },
       ...(await ifPossible(bench, { name: "mlp over gRPC", measure: () => overGrpc() }, () => overGrpc(1))),
       { name: "FastAPI", measure: rest(peer.port, json) },
@@ -56,6 +64,8 @@ async function measureManyClients(bench: Bench, { subject, server, ceiling }: Ma
   bench.record("mlp_any_batch_ceiling_ratio", result.ratio("binary", "raw, any batch"));
   bench.record("mlp_raw_per_second", result.median("raw"));
   bench.record("mlp_binary_per_second", result.median("binary"));
+  bench.record("mlp_binary_p50_ms", median(binaryLoops.map(({ p50Ms }) => p50Ms)));
+  bench.record("mlp_binary_p99_ms", median(binaryLoops.map(({ p99Ms }) => p99Ms)));
   bench.record("mlp_json_per_second", result.median("json"));
   bench.record("mlp_fastapi_ceiling_ratio", result.ratio("FastAPI", "raw"));
   if (result.names.includes("mlp over gRPC")) {

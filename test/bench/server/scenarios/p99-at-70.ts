@@ -39,7 +39,7 @@ async function measureModel(bench: Bench, kind: ModelKind, seconds: number): Pro
   const repeats: { ideal: number; measured: number }[] = [];
   for (let seed = 1; seed <= bench.options.repeats; seed += 1) {
     const arrivals = { ratePerSecond, seconds, seed };
-    const runSeconds = runTimeSampler(await measureRuns(bench, raw, plan), seededRandom(seed));
+    const runSeconds = runTimeSampler(await measureRuns(raw, plan, seconds / 20), seededRandom(seed));
     const ideal = idealP99(arrivals, { ...plan, runSeconds });
     const measured = await measureP99(bench, { server, subject, arrivals });
     bench.log(`${kind} at ${ratePerSecond.toFixed(1)}/s: p99 ${measured.toFixed(1)} ms, ideal ${ideal.toFixed(1)} ms`);
@@ -57,11 +57,11 @@ function idealP99(arrivals: Parameters<typeof arrivalTimes>[0], server: IdealSer
   return percentile(simulateIdealQueue(arrivalTimes(arrivals), server), 99) * 1000;
 }
 
-/** Run times of sizes that double up to the largest batch, with one and with more workers busy. */
+/** Run times of sizes that double up to the largest batch, with one and with more workers busy, for so long each. */
 async function measureRuns(
-  bench: Bench,
   raw: RawProcess,
   { workers, maxBatch }: ExecutionPlan,
+  seconds: number,
 ): Promise<MeasuredRuns[]> {
   const sizes = [maxBatch];
   for (let rows = 1; rows < maxBatch; rows *= 2) {
@@ -70,12 +70,8 @@ async function measureRuns(
   const measured: MeasuredRuns[] = [];
   for (const requests of sizes) {
     for (let busyWorkers = 1; busyWorkers <= workers; busyWorkers += 1) {
-      const seconds = bench.options.seconds / 6;
-      measured.push({
-        requests,
-        busyWorkers,
-        seconds: (await raw.run({ rows: requests, busyWorkers, seconds })).runSeconds,
-      });
+      const { runSeconds } = await raw.run({ rows: requests, busyWorkers, seconds });
+      measured.push({ requests, busyWorkers, seconds: runSeconds });
     }
   }
   return measured;
