@@ -30,6 +30,7 @@ test("defaults", () => {
     modelName: "demo",
     storageUri: "./model.onnx",
     httpPort: 8080,
+    grpcPort: 9000,
     workers: 1,
     threadsPerWorker: 4,
     maxQueueLength: 100,

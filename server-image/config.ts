@@ -12,6 +12,8 @@ export interface Config extends ModelSettings, ProtocolSettings, StorageConfig {
   readonly modelName: string;
   /** 0: any free port. */
   readonly httpPort: number;
+  /** 0: any free port. */
+  readonly grpcPort: number;
   readonly maxBodyBytes: number;
   readonly drainDelaySeconds: number;
   readonly gracePeriodSeconds: number;
@@ -41,7 +43,9 @@ export function parseConfig(argv: readonly string[], print: (text: string) => vo
 
 function makeCommand(): Command {
   const command = new Command("plimsoll-server")
-    .description("Serves one ONNX model over the Open Inference Protocol (REST and gRPC) and TensorFlow Serving's REST interface.")
+    .description(
+      "Serves one ONNX model over the Open Inference Protocol (REST and gRPC) and TensorFlow Serving's REST interface.",
+    )
     .addOption(text("--model-name <name>", "name of the model in request paths").makeOptionMandatory())
     .addOption(
       integer("--http-port <port>", "port for requests, health and metrics; 0: any free one", {
@@ -49,6 +53,9 @@ function makeCommand(): Command {
         min: 0,
         max: 65_535,
       }),
+    )
+    .addOption(
+      integer("--grpc-port <port>", "port for gRPC; 0: any free one", { standard: 9000, min: 0, max: 65_535 }),
     );
   addModelOptions(command);
   addProtocolOptions(command);

@@ -68,7 +68,7 @@ function run([command = "", ...argv]: readonly string[]): Program {
 }
 
 function startServing(model: string, ...argv: string[]): Program {
-  const shared = ["--model-name", "m", "--http-port", "0", "--termination-log", terminationLog];
+  const shared = ["--model-name", "m", "--http-port", "0", "--grpc-port", "0", "--termination-log", terminationLog];
   return start(...shared, "--storage-uri", model, ...argv);
 }
 
@@ -197,7 +197,7 @@ describe("failures", () => {
 
   // In a container the server is process 1, which the kernel protects from its own SIGKILL.
   test.runIf(canMakePidNamespaces)("a run beyond its limit ends process 1 of a container too", async () => {
-    const shared = ["--model-name", "m", "--http-port", "0", "--termination-log", terminationLog];
+    const shared = ["--model-name", "m", "--http-port", "0", "--grpc-port", "0", "--termination-log", terminationLog];
     const server = [
       process.execPath,
       MAIN,
@@ -241,10 +241,25 @@ describe("failures", () => {
     expect(program.errors()).toContain("option '--http-port <port>' argument 'none' is invalid");
   });
 
-  test("a port that is taken: exit code 1", async () => {
-    const first = startServing(testModel("scalar"));
-    const { port } = await logged(first, "listening");
-    const second = start("--model-name", "m", "--storage-uri", testModel("scalar"), "--http-port", String(port));
+  test.each([
+    ["the port", "--http-port", "--grpc-port", "port"],
+    ["the port for gRPC", "--grpc-port", "--http-port", "grpcPort"],
+  ])("%s is taken: exit code 1", async (_name, flag, otherFlag, field) => {
+    // With more than one thread the port is shared, with other processes as well.
+    const first = startServing(testModel("scalar"), "--io-threads", "1");
+    const port = String((await logged(first, "listening"))[field]);
+    const second = start(
+      "--model-name",
+      "m",
+      "--storage-uri",
+      testModel("scalar"),
+      flag,
+      port,
+      otherFlag,
+      "0",
+      "--io-threads",
+      "1",
+    );
     expect(await second.exit).toEqual({ code: 1, signal: null });
     expect(second.lines.at(-1)).toMatchObject({ level: "fatal", err: { code: "EADDRINUSE" } });
   });

@@ -24,6 +24,7 @@ import { answerHttp } from "./protocols/answer-http.ts";
 import type { ProtocolContext } from "./protocols/context.ts";
 import { allowOrigins } from "./protocols/http/cross-origin.ts";
 import { HttpListener } from "./protocols/http/listener.ts";
+import { GrpcListener } from "./protocols/open-inference-grpc/listener.ts";
 import type { Environment } from "./storage/credentials.ts";
 import { type FetchOptions, fetchModel } from "./storage/fetch-model.ts";
 import type { ResolveHost } from "./storage/guarded-agent.ts";
@@ -48,6 +49,7 @@ export interface ServerDependencies {
 
 export interface RunningServer {
   readonly port: number;
+  readonly grpcPort: number;
   /** Resolves when the model is ready; rejects with a LoadError, or with an AbortError after `stop`. */
   readonly loaded: Promise<void>;
   /** Not ready; after the drain delay no new connections; resolves when all accepted requests are answered. */
@@ -77,12 +79,14 @@ class Server implements RunningServer {
   readonly #processMetrics = new ProcessMetrics();
   readonly #model: Model;
   readonly #listener: HttpListener;
+  readonly #grpcListener: GrpcListener;
   /** Replaced once it is known how many threads there are. */
   #board = new ThreadBoard(1);
   #threads: IoThreads | undefined;
   #loadLine = new LoadLine({});
   readonly #timers: (() => void)[] = [];
   port = 0;
+  grpcPort = 0;
   loaded: Promise<void> = Promise.resolve();
 
   constructor(config: Config, dependencies: ServerDependencies) {
@@ -109,12 +113,25 @@ class Server implements RunningServer {
           }
         : {}),
     });
+    this.#grpcListener = new GrpcListener({
+      context: this.#context(),
+      maxMessageBytes: config.maxBodyBytes,
+      wallClock: dependencies.wallClock,
+      random,
+      reusePort: this.#mayShare(),
+    });
   }
 
   async listen(): Promise<void> {
     const { log } = this.#dependencies;
     this.port = await this.#listener.listen(this.#config.httpPort);
-    log.info({ port: this.port }, "listening");
+    try {
+      this.grpcPort = await this.#grpcListener.listen(this.#config.grpcPort);
+    } catch (error) {
+      await this.#listener.close();
+      throw error;
+    }
+    log.info({ port: this.port, grpcPort: this.grpcPort }, "listening");
     this.loaded = this.#model.load(() => fetchModel(this.#config, this.#fetchOptions()));
     // Whoever stops the server waits for the load as well, whether or not anyone else does.
     this.loaded.catch(() => undefined);
@@ -126,13 +143,14 @@ class Server implements RunningServer {
     const wasReady = this.#model.readiness.ready;
     this.#stopping.abort();
     this.#listener.startDraining();
+    this.#grpcListener.startDraining();
     this.#threads?.drain();
     if (wasReady) {
       // Pods are taken out of load balancing while they get SIGTERM: new connections still arrive for seconds.
       const { signal } = this.#hurry;
       await setTimeout(this.#config.drainDelaySeconds * 1000, undefined, { signal }).catch(() => undefined);
     }
-    await Promise.all([this.#listener.close(), this.#threads?.close()]);
+    await Promise.all([this.#listener.close(), this.#grpcListener.close(), this.#threads?.close()]);
     await Promise.allSettled([this.loaded]);
     await this.#model.stop();
     for (const end of this.#timers) {
@@ -213,6 +231,7 @@ class Server implements RunningServer {
         threads: plan.ioThreads,
         board: board.memory,
         port: this.port,
+        grpcPort: this.grpcPort,
         config: this.#config,
         machine: { usableThreads: machine.usableThreads },
         metadata,

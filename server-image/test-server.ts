@@ -63,6 +63,7 @@ export async function startTestServer(storageUri: string, settings: Partial<Conf
     modelName: "m",
     storageUri,
     httpPort: 0,
+    grpcPort: 0,
     workers: 1,
     threadsPerWorker: 1,
     maxQueueLength: 100,

@@ -11,8 +11,10 @@ import type { Readiness, ServedModel } from "../models/served-model.ts";
 import { StatisticsRecorder } from "../models/statistics.ts";
 import packageJson from "../package.json" with { type: "json" };
 import { answerHttp } from "../protocols/answer-http.ts";
+import type { ProtocolContext } from "../protocols/context.ts";
 import { allowOrigins } from "../protocols/http/cross-origin.ts";
 import { HttpListener } from "../protocols/http/listener.ts";
+import { GrpcListener } from "../protocols/open-inference-grpc/listener.ts";
 import { RemoteModel } from "./remote-model.ts";
 import { ThreadBoard } from "./thread-board.ts";
 import type { IoThreadSettings, MainCalls, ThreadCalls } from "./thread-calls.ts";
@@ -41,10 +43,11 @@ const link = new ThreadLink<MainCalls, ThreadCalls>(parentPort as Port, {
   drain: async () => {
     stopping = true;
     listener.startDraining();
+    grpcListener.startDraining();
     return undefined;
   },
   close: async () => {
-    await listener.close();
+    await Promise.all([listener.close(), grpcListener.close()]);
     unwatch();
     // Nothing else keeps the thread once this answer is on its way.
     setImmediate(() => parentPort?.close());
@@ -57,20 +60,18 @@ const link = new ThreadLink<MainCalls, ThreadCalls>(parentPort as Port, {
 });
 
 const model = makeModel();
+const context: ProtocolContext = {
+  model,
+  metrics,
+  isStopping: () => stopping,
+  renderMetrics: () => link.ask("renderMetrics", undefined),
+  calibration: () => link.ask("calibration", undefined),
+  serverVersion: packageJson.version,
+  clock: now,
+  log: createLog(config.logLevel),
+};
 const listener = new HttpListener({
-  handle: allowOrigins(
-    config.corsAllowOrigin,
-    answerHttp({
-      model,
-      metrics,
-      isStopping: () => stopping,
-      renderMetrics: () => link.ask("renderMetrics", undefined),
-      calibration: () => link.ask("calibration", undefined),
-      serverVersion: packageJson.version,
-      clock: now,
-      log: createLog(config.logLevel),
-    }),
-  ),
+  handle: allowOrigins(config.corsAllowOrigin, answerHttp(context)),
   maxBodyBytes: config.maxBodyBytes,
   clock: now,
   random: Math.random,
@@ -80,8 +81,16 @@ const listener = new HttpListener({
     isAhead: () => board.isAhead(thread),
   },
 });
+const grpcListener = new GrpcListener({
+  context,
+  maxMessageBytes: config.maxBodyBytes,
+  wallClock: Date.now,
+  random: Math.random,
+  reusePort: true,
+});
 const unwatch = watchThread(board, thread, metrics, Date.now);
 await listener.listen(settings.port);
+await grpcListener.listen(settings.grpcPort);
 await link.ask("listening", undefined);
 
 function now(): number {

@@ -13,6 +13,7 @@ export interface IoThreadSettings {
   readonly threads: number;
   readonly board: SharedArrayBuffer;
   readonly port: number;
+  readonly grpcPort: number;
   readonly config: Config;
   readonly machine: Pick<Machine, "usableThreads">;
   readonly metadata: ModelMetadata;
