@@ -1,6 +1,6 @@
 // The proof that requests may be joined: a batch of different rows gives what each row gives alone.
 
-import type { Tensor } from "../tensors/datatypes.ts";
+import type { Tensor, TensorSpec } from "../tensors/datatypes.ts";
 import { takeRows } from "./batch.ts";
 import type { ModelMetadata } from "./metadata.ts";
 import { nearlyEqual } from "./nearly-equal.ts";
@@ -11,6 +11,8 @@ const TOLERANCE = 1e-3;
 
 /** Not a power of two, and enough that a row has neighbours on both sides. */
 const ROWS = 3;
+
+const MAX_DRAWS = 100;
 
 export type RunOnce = (inputs: readonly Tensor[]) => Promise<readonly Tensor[]>;
 
@@ -28,7 +30,7 @@ export async function whyNotBatchable(
   if (fixed !== undefined) {
     return `the first dimension of ${JSON.stringify(fixed.name)} does not vary`;
   }
-  const joined = randomInputs(inputs, withRows(shapes, inputs, ROWS), draw);
+  const joined = differingRows(inputs, shapes, draw);
   let together: readonly Tensor[];
   try {
     // A run takes the memory of its inputs away.
@@ -51,6 +53,20 @@ export async function whyNotBatchable(
     }
   }
   return undefined;
+}
+
+/** Integers and texts are drawn from two values only: rows that are all alike by chance would prove nothing. */
+function differingRows(inputs: readonly TensorSpec[], shapes: Shapes, draw: Draw): Tensor[] {
+  let drawn = randomInputs(inputs, withRows(shapes, inputs, ROWS), draw);
+  for (let draws = 1; draws < MAX_DRAWS && !drawn.every(rowsDiffer); draws += 1) {
+    drawn = randomInputs(inputs, withRows(shapes, inputs, ROWS), draw);
+  }
+  return drawn;
+}
+
+function rowsDiffer(tensor: Tensor): boolean {
+  const first = takeRows(tensor, 0, 1);
+  return [1, 2].some((row) => !nearlyEqual(first, takeRows(tensor, row, 1), 0));
 }
 
 function copyOf(tensor: Tensor): Tensor {
