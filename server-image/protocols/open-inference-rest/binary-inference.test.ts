@@ -148,6 +148,12 @@ describe("forms", () => {
     expect(head.outputs).toMatchObject([{ shape: [0, 3], parameters: { binary_data_size: 0 } }]);
   });
 
+  test("no rows as KServe's client asks for them: data null beside a size of 0, without the header", async () => {
+    const tensor = { ...input("x", "FP32", [0, 3], Buffer.alloc(0)), data: null };
+    const answer = await (await serverOf("identity-rows")).infer({ inputs: [tensor] });
+    expect(answer.json).toMatchObject({ outputs: [{ shape: [0, 3], data: [] }] });
+  });
+
   test("a scalar", async () => {
     const bytes = Buffer.from(Float32Array.of(1.5).buffer);
     const answer = await send(await serverOf("scalar"), {

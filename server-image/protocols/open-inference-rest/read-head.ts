@@ -77,13 +77,14 @@ function readInput({ name, fields }: Named, { metadata }: PreparedModel, lists: 
   const byteSize = readCount(parameters, "binary_data_size", what);
   const data = fields["data"];
   if (byteSize === undefined) {
-    if (data === undefined) {
+    if (isAbsent(data)) {
       throw invalidArgument(`${what}: "data" is missing, and so is the parameter "binary_data_size"; give one of them`);
     }
     const floats = datatype === "FP32" ? lists.readFloats(data, shape, what) : undefined;
     return { name, datatype, shape, data: floats ?? decodeJsonData(datatype, shape, lists.parsed(data), what) };
   }
-  if (data !== undefined) {
+  // KServe's client writes "data": null beside the size of an input without elements.
+  if (!isAbsent(data)) {
     throw invalidArgument(`${what}: both "data" and the parameter "binary_data_size" are given; give one of them`);
   }
   return { name, datatype, shape, count: elementCount(shape, what), byteSize, what };
