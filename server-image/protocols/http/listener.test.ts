@@ -6,7 +6,7 @@ import { Agent, request as httpRequest } from "node:http";
 import { connect, type Socket } from "node:net";
 
 import { afterEach, describe, expect, test, vi } from "vitest";
-
+import type { Cancellation } from "../../cancellation.ts";
 import { InferenceError } from "../../inference-error.ts";
 import { recordingLog } from "../../test-server.ts";
 import { errorAnswer, jsonAnswer } from "./exchange.ts";
@@ -137,9 +137,9 @@ describe("a client that leaves in the middle of its body", () => {
     const clock = { nowMs: 0 };
     const answered = Promise.withResolvers<void>();
     const gone = Promise.withResolvers<void>();
-    const handle: ListenerOptions["handle"] = async ({ method, signal }) => {
+    const handle: ListenerOptions["handle"] = async ({ method, cancellation }) => {
       if (method === "POST") {
-        signal.addEventListener("abort", () => gone.resolve());
+        cancellation.listen(() => gone.resolve());
         prepare(listener, clock);
         answered.resolve();
       }
@@ -245,13 +245,15 @@ test("refused bodies do not cost the connection", async () => {
   agent.destroy();
 });
 
-test("a client that leaves aborts the request's signal", async () => {
-  const signals: AbortSignal[] = [];
+test("a client that leaves cancels its request", async () => {
+  const cancellations: Cancellation[] = [];
   const left = Promise.withResolvers<void>();
-  const handle: ListenerOptions["handle"] = async ({ signal }) => {
-    signals.push(signal);
+  const handle: ListenerOptions["handle"] = async ({ cancellation }) => {
+    cancellations.push(cancellation);
+    const cancelled = Promise.withResolvers<void>();
+    cancellation.listen(cancelled.resolve);
     client.destroy();
-    await once(signal, "abort");
+    await cancelled.promise;
     left.resolve();
     return jsonAnswer(200, {});
   };
@@ -259,7 +261,7 @@ test("a client that leaves aborts the request's signal", async () => {
   const client = connect(port, "127.0.0.1");
   client.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
   await left.promise;
-  expect(signals.map(({ aborted }) => aborted)).toEqual([true]);
+  expect(cancellations.map(({ cancelled }) => cancelled)).toEqual([true]);
 });
 
 test("a fault of a handler is a 500 without details, and logged", async () => {

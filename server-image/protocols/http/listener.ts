@@ -9,6 +9,9 @@ import { readBody } from "./body.ts";
 import { BodyBudget } from "./body-budget.ts";
 import { compressAnswer } from "./compress.ts";
 import { errorAnswer, type HttpAnswer, type HttpRequest } from "./exchange.ts";
+import { sendAnswer } from "./send-answer.ts";
+import { splitPath } from "./split-path.ts";
+import { refuseUnreadable } from "./unreadable.ts";
 
 /** Answers one request; must not reject for a fault of the client. */
 export type HttpHandler = (request: HttpRequest) => Promise<HttpAnswer>;
@@ -178,7 +181,7 @@ export class HttpListener {
         return;
       }
     }
-    send(response, answer);
+    sendAnswer(response, answer);
   }
 
   async #answer(message: IncomingMessage, cancellation: Cancellation): Promise<HttpAnswer> {
@@ -223,31 +226,6 @@ export class HttpListener {
   }
 }
 
-/** Up to so many bytes, a body that goes to Node as text is written together with the head in one piece. */
-const SMALL_BODY_BYTES = 16 * 1024;
-
-function send(response: ServerResponse, { status, headers, body }: HttpAnswer): void {
-  const parts = typeof body === "string" || body instanceof Uint8Array ? [body] : body;
-  const length = parts.reduce((total, part) => total + Buffer.byteLength(part), 0);
-  response.writeHead(status, { ...headers, "content-length": length });
-  if (length <= SMALL_BODY_BYTES) {
-    // Latin-1 stands for bytes as they are.
-    response.end(parts.map(toLatin1).join(""), "latin1");
-    return;
-  }
-  // Together with the head in one packet where they fit.
-  response.cork();
-  for (const part of parts) {
-    response.write(part);
-  }
-  response.end();
-}
-
-function toLatin1(part: string | Uint8Array): string {
-  const bytes = typeof part === "string" ? Buffer.from(part) : Buffer.from(part.buffer, part.byteOffset, part.length);
-  return bytes.toString("latin1");
-}
-
 /** Closing a connection with unread bytes resets it, and the client would lose an answer that came before its body ended. */
 async function discardRest(message: IncomingMessage): Promise<void> {
   if (!message.complete && !message.destroyed) {
@@ -257,69 +235,5 @@ async function discardRest(message: IncomingMessage): Promise<void> {
     message.once("close", () => resolve());
     message.resume();
     await promise;
-  }
-}
-
-/** Paths that were split before; clients ask for the same few again and again. */
-const SPLIT_PATHS = new Map<string, string[]>();
-const MAX_SPLIT_PATHS = 100;
-
-/** Undefined where a part cannot be decoded. */
-function splitPath(url: string): readonly string[] | undefined {
-  const known = SPLIT_PATHS.get(url);
-  if (known !== undefined) {
-    return known;
-  }
-  const parts = splitNewPath(url);
-  if (parts !== undefined) {
-    if (SPLIT_PATHS.size >= MAX_SPLIT_PATHS) {
-      SPLIT_PATHS.clear();
-    }
-    SPLIT_PATHS.set(url, parts);
-  }
-  return parts;
-}
-
-function splitNewPath(url: string): string[] | undefined {
-  const [path = ""] = url.split("?", 1);
-  const parts = path.split("/").slice(1);
-  if (parts.at(-1) === "") {
-    parts.pop();
-  }
-  try {
-    return parts.map(decodeURIComponent);
-  } catch {
-    return undefined;
-  }
-}
-
-/**
- * What Node could not read as a request: the answer in this server's form of errors. While a request before it has no
- * complete answer the client would take this for that answer, so then the connection just ends.
- */
-function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket, unanswered: readonly ServerResponse[]): void {
-  const answersAnother = unanswered.some(({ headersSent, req }) => headersSent || req.complete);
-  if (!socket.writable || error.code === "ECONNRESET" || answersAnother) {
-    socket.destroy();
-    return;
-  }
-  const [status, message] = explainUnreadable(error.code);
-  const body = JSON.stringify({ error: message });
-  socket.end(
-    `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Type: application/json\r\n` +
-      `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-    // The client need not end its side, and nothing else would.
-    () => socket.destroySoon(),
-  );
-}
-
-function explainUnreadable(code: string | undefined): [string, string] {
-  switch (code) {
-    case "HPE_HEADER_OVERFLOW":
-      return ["431 Request Header Fields Too Large", "the request headers are too large"];
-    case "ERR_HTTP_REQUEST_TIMEOUT":
-      return ["408 Request Timeout", "the request did not arrive in time"];
-    default:
-      return ["400 Bad Request", "this is no valid HTTP request"];
   }
 }
