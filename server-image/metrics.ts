@@ -1,13 +1,6 @@
 // The Prometheus series of requests and runs, kept by each thread that does I/O: the contract with whoever scales the server.
 
-import {
-  Counter,
-  Gauge,
-  Histogram,
-  type MetricObjectWithValues,
-  type MetricValue,
-  Registry,
-} from "prom-client";
+import { Counter, Gauge, Histogram, type MetricObjectWithValues, type MetricValue, Registry } from "prom-client";
 
 /**
  * Values of the label `protocol`: Open Inference Protocol over HTTP with JSON (`v2-rest`) or with binary tensors

@@ -1,6 +1,6 @@
 // The Prometheus series of the whole process: how the model was loaded and is run, its load line, and Triton's names.
 
-import { AggregatorRegistry, collectDefaultMetrics, Counter, Gauge, Registry } from "prom-client";
+import { AggregatorRegistry, Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
 
 import { LOAD_PHASES, type LoadPhase } from "./load-error.ts";
 import type { SeriesSnapshot } from "./metrics.ts";

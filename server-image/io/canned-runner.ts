@@ -1,6 +1,6 @@
 // Answers runs with outputs that were computed before: the way of a request through the server, without the model.
 
-import type { RunRequest, RunResult, Runner } from "../models/runner.ts";
+import type { Runner, RunRequest, RunResult } from "../models/runner.ts";
 import type { Tensor, TensorData } from "../tensors/datatypes.ts";
 
 export class CannedRunner implements Runner {

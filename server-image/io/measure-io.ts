@@ -16,8 +16,7 @@ import { CannedRunner } from "./canned-runner.ts";
 import type { ProbeClientSettings, ProbeCommand, ProbeReport } from "./probe-messages.ts";
 import { makeProbeRequests } from "./probe-requests.ts";
 
-export interface MeasureIoOptions
-  extends Omit<BatcherSettings, "observer" | "statistics" | "maxExpectedWaitMs"> {
+export interface MeasureIoOptions extends Omit<BatcherSettings, "observer" | "statistics" | "maxExpectedWaitMs"> {
   /** That of clients, but for the model and where it counts. */
   readonly context: ProtocolContext;
   readonly maxBodyBytes: number;
@@ -83,13 +82,19 @@ async function measureProtocols(
   try {
     for (const [protocol, bytes] of requests as [Protocol, Buffer][]) {
       const deadlineMs = clock() + budgetMs / requests.length;
-      const cost = await settle(async () => {
-        const before = cpuSeconds();
-        const report = await client.slice({ bytes, milliseconds: SLICE_MS });
-        return report.failed > 0 ? undefined : (cpuSeconds() - before - report.cpuSeconds) / report.answered;
-      }, () => clock() < deadlineMs);
+      const cost = await settle(
+        async () => {
+          const before = cpuSeconds();
+          const report = await client.slice({ bytes, milliseconds: SLICE_MS });
+          return report.failed > 0 ? undefined : (cpuSeconds() - before - report.cpuSeconds) / report.answered;
+        },
+        () => clock() < deadlineMs,
+      );
       if (cost === undefined) {
-        log.warn({ protocol }, "the calibration's requests failed: no load line for this protocol until there is traffic");
+        log.warn(
+          { protocol },
+          "the calibration's requests failed: no load line for this protocol until there is traffic",
+        );
       } else {
         costs.push([protocol, cost]);
       }
@@ -101,10 +106,7 @@ async function measureProtocols(
 }
 
 /** Measures until two figures in a row agree or the time is over; the last one counts. */
-async function settle(
-  measure: () => Promise<number | undefined>,
-  mayGoOn: () => boolean,
-): Promise<number | undefined> {
+async function settle(measure: () => Promise<number | undefined>, mayGoOn: () => boolean): Promise<number | undefined> {
   let last = await measure();
   while (last !== undefined && mayGoOn()) {
     const next = await measure();

@@ -115,7 +115,11 @@ export async function warmUp(
 }
 
 /** The split to begin with: one copy on all threads, or what the user asked for. */
-export function firstSplit({ workers, threadsPerWorker, usableThreads }: Pick<CalibrationOptions, "workers" | "threadsPerWorker" | "usableThreads">): Split {
+export function firstSplit({
+  workers,
+  threadsPerWorker,
+  usableThreads,
+}: Pick<CalibrationOptions, "workers" | "threadsPerWorker" | "usableThreads">): Split {
   const copies = workers ?? 1;
   return { workers: copies, threadsPerWorker: threadsPerWorker ?? Math.max(1, Math.floor(usableThreads / copies)) };
 }
@@ -221,7 +225,9 @@ class Search<R extends TrialRunner> {
     const measured = await this.#measureAll(start.runner, shapes, rows);
     let best = { runner: start.runner, split: start.split, ...measured };
     for (const split of this.#otherSplits(start.split)) {
-      if (this.#isTooLong(this.#options.loadMs / 1000 + ((split.workers * rows) / best.rowsPerSecond) * (MIN_RUNS + 1))) {
+      if (
+        this.#isTooLong(this.#options.loadMs / 1000 + ((split.workers * rows) / best.rowsPerSecond) * (MIN_RUNS + 1))
+      ) {
         break;
       }
       const runner = await this.#options.open(split);
@@ -275,9 +281,7 @@ class Search<R extends TrialRunner> {
   /** Milliseconds of one run on each worker. */
   async #round(runner: TrialRunner, shapes: Shapes, rows: number): Promise<number> {
     const startedAtMs = this.#options.clock();
-    await Promise.all(
-      Array.from({ length: runner.parallelRuns }, () => this.#run(runner, this.#sample(shapes, rows))),
-    );
+    await Promise.all(Array.from({ length: runner.parallelRuns }, () => this.#run(runner, this.#sample(shapes, rows))));
     return this.#options.clock() - startedAtMs;
   }
 

@@ -1,6 +1,6 @@
 // Runs a model on the calling thread, for models whose run is shorter than the way to a worker and back.
 
-import { ModelRunError, type RunRequest, type RunResult, type Runner, toRuntimeTensor, toTensor } from "./runner.ts";
+import { ModelRunError, type Runner, type RunRequest, type RunResult, toRuntimeTensor, toTensor } from "./runner.ts";
 import type { Session } from "./runtime.ts";
 
 export class InlineRunner implements Runner {

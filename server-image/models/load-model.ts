@@ -2,14 +2,7 @@
 
 import type { Log } from "../log.ts";
 import type { FetchedModel } from "../storage/model-file.ts";
-import {
-  type Calibration,
-  type CalibrationOptions,
-  calibrate,
-  firstSplit,
-  type Split,
-  warmUp,
-} from "./calibration.ts";
+import { type Calibration, type CalibrationOptions, calibrate, firstSplit, type Split, warmUp } from "./calibration.ts";
 import { InlineRunner } from "./inline-runner.ts";
 import { type ModelMetadata, PLATFORM, toTensorSpec } from "./metadata.ts";
 import { type PoolOptions, WorkerPool } from "./pool.ts";

@@ -131,9 +131,7 @@ export class Model implements ServedModel {
   }
 
   infer(request: InferenceRequest, cancellation: Cancellation): Promise<InferenceResult> {
-    return this.#ready === undefined
-      ? Promise.reject(this.#notReady())
-      : this.#ready.infer(request, cancellation);
+    return this.#ready === undefined ? Promise.reject(this.#notReady()) : this.#ready.infer(request, cancellation);
   }
 
   async statistics(): Promise<ModelStatistics> {

@@ -109,11 +109,13 @@ function addBatchOptions(command: Command): void {
       }),
     )
     .addOption(
-      milliseconds("--max-batch-delay-ms <milliseconds>", "how long a request waits for others while a worker is idle", 0),
+      milliseconds(
+        "--max-batch-delay-ms <milliseconds>",
+        "how long a request waits for others while a worker is idle",
+        0,
+      ),
     )
-    .addOption(
-      milliseconds("--max-batch-run-ms <milliseconds>", "longest run that joining requests may lead to", 100),
-    )
+    .addOption(milliseconds("--max-batch-run-ms <milliseconds>", "longest run that joining requests may lead to", 100))
     .addOption(
       seconds("--calibration-seconds <seconds>", "time for measuring how the model is best run; 0: no measuring", 5),
     )

@@ -4,6 +4,7 @@ import { METRICS_CONTENT_TYPE } from "../process-metrics.ts";
 import type { ProtocolContext } from "./context.ts";
 import { errorAnswer, type HttpAnswer, type HttpRequest } from "./http/exchange.ts";
 import type { HttpHandler } from "./http/listener.ts";
+import { humanSide } from "./human/routes.ts";
 import { openInferenceRest } from "./open-inference-rest/routes.ts";
 import { tensorflowServingRest } from "./tensorflow-serving-rest/routes.ts";
 
@@ -12,6 +13,7 @@ const METRICS_PATHS = new Set(["metrics", "monitoring/prometheus/metrics"]);
 
 export function answerHttp(context: ProtocolContext): HttpHandler {
   return async (request) =>
+    (await humanSide(request, context)) ??
     (await openInferenceRest(request, context)) ??
     (await tensorflowServingRest(request, context)) ??
     (await serveMetrics(request, context)) ??
