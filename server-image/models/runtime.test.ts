@@ -124,6 +124,11 @@ describe("errors", () => {
   test.each([
     ["a build's source files", "/onnxruntime_src/onnxruntime/core/x.cc:84 Foo::Bar bad shape", "Foo::Bar bad shape"],
     ["a header at the start", "/a/b.h:1 text", "text"],
+    [
+      "the host's name",
+      "CUDA failure 2: out of memory ; GPU=0 ; hostname=node-7 ; file=/onnxruntime_src/core/cuda_allocator.cc ; line=47 ; expr=cudaMalloc(&p, size);",
+      "CUDA failure 2: out of memory ; GPU=0 ; expr=cudaMalloc(&p, size);",
+    ],
     ["line breaks", "one\n  two\r\nthree ", "one two three"],
     ["what only looks like a path", "shape {7,11} / 3", "shape {7,11} / 3"],
   ])("%s are left out of messages", (_name, message, expected) => {
