@@ -58,7 +58,7 @@ write(
     [tensor(f"out_{label}", datatype, shape) for label, datatype, shape in EVERY],
 )
 
-# A perceptron, whose weights cost far more to read than a row costs to compute: requests are worth joining on any machine.
+# A perceptron whose weights cost far more to read than a row costs to compute: requests are worth joining.
 WIDTH, HIDDEN = 32, 2048
 random = np.random.default_rng(20)
 write(

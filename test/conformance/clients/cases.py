@@ -36,7 +36,7 @@ def case(name):
 
 
 def cases_for(template, table):
-    """Registers one case for each row; the row follows the servers as arguments. Names come from the row's first element."""
+    """One case for each row, which follows the servers as arguments; its first element completes the name."""
 
     def register(function):
         for row in table:

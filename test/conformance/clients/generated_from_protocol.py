@@ -1,4 +1,4 @@
-# Clients generated from what the protocol publishes: the REST one from its OpenAPI document, the gRPC stubs from its proto.
+# Clients generated from what the protocol publishes: REST from its OpenAPI document, gRPC stubs from its proto.
 
 import grpc
 import numpy as np
@@ -195,32 +195,50 @@ def with_raw(request, *contents):
 TWO = VALUES["FP32"][:2]
 
 
-@cases_for(
-    "gRPC: INVALID_ARGUMENT for {}",
-    [
-        ("raw and typed contents at once", lambda s: with_raw(typed_request(s, TWO, "FP32"), TWO.tobytes())),
-        ("more raw contents than inputs", lambda s: with_raw(raw_request(s, TWO, "FP32"), TWO.tobytes())),
-        ("raw contents that are too short", lambda s: with_raw(infer_request(s, datatype="FP32", shape=[2]), b"1234567")),
-        ("raw contents that are too long", lambda s: with_raw(infer_request(s, datatype="FP32", shape=[2]), b"x" * 12)),
-        ("too few typed elements", lambda s: infer_request(s, datatype="FP32", shape=[3], contents={"fp32_contents": [1, 2]})),
-        ("no contents", lambda s: infer_request(s, datatype="FP32", shape=[2])),
-        ("the typed field of another datatype", lambda s: infer_request(s, datatype="FP32", shape=[1], contents={"fp64_contents": [1]})),
-        ("a negative dimension", lambda s: infer_request(s, datatype="FP32", shape=[-1], contents={"fp32_contents": [1]})),
-        ("a shape that overflows", lambda s: infer_request(s, datatype="FP32", shape=[2**62], contents={"fp32_contents": [1]})),
-        ("an input of another name", lambda s: infer_request(s, "z", datatype="FP32", shape=[1], contents={"fp32_contents": [1]})),
-        ("the wrong datatype", lambda s: typed_request(s, VALUES["FP64"], "FP64")),
-        ("an unknown datatype", lambda s: infer_request(s, datatype="BF16", shape=[1], contents={"fp32_contents": [1]})),
-    ],
-)
-def _(servers, _name, make):
-    server = servers["identity-fp32"]
+def refuses(server, request):
     try:
-        stub(server).ModelInfer(make(server), timeout=PATIENCE_SECONDS)
+        stub(server).ModelInfer(request, timeout=PATIENCE_SECONDS)
     except grpc.RpcError as error:
         assert error.code() == grpc.StatusCode.INVALID_ARGUMENT, error
         assert error.details(), "no message"
         return
     raise AssertionError("the server did not refuse")
+
+
+def floats(shape, *values, name="x", datatype="FP32"):
+    """Makes a request whose typed contents need not fit the rest."""
+    return lambda server: infer_request(
+        server, name, datatype=datatype, shape=shape, contents={"fp32_contents": values} if values else None
+    )
+
+
+def raw(shape, *contents):
+    return lambda server: with_raw(infer_request(server, datatype="FP32", shape=shape), *contents)
+
+
+def as_doubles(server):
+    return infer_request(server, datatype="FP32", shape=[1], contents={"fp64_contents": [1]})
+
+
+@cases_for(
+    "gRPC: INVALID_ARGUMENT for {}",
+    [
+        ("raw and typed contents at once", lambda server: with_raw(floats([2], 1, 2)(server), TWO.tobytes())),
+        ("more raw contents than inputs", raw([2], TWO.tobytes(), TWO.tobytes())),
+        ("raw contents that are too short", raw([2], b"1234567")),
+        ("raw contents that are too long", raw([2], b"123456789012")),
+        ("too few typed elements", floats([3], 1, 2)),
+        ("no contents", floats([2])),
+        ("the typed field of another datatype", as_doubles),
+        ("a negative dimension", floats([-1], 1)),
+        ("a shape that overflows", floats([2**62], 1)),
+        ("an input of another name", floats([1], 1, name="z")),
+        ("the wrong datatype", lambda server: typed_request(server, VALUES["FP64"], "FP64")),
+        ("an unknown datatype", floats([1], 1, datatype="BF16")),
+    ],
+)
+def _(servers, _name, make):
+    refuses(servers["identity-fp32"], make(servers["identity-fp32"]))
 
 
 @cases_for(
@@ -234,14 +252,7 @@ def _(servers, _name, make):
 )
 def _(servers, _name, datatype, contents):
     server = identity(servers, datatype)
-    try:
-        stub(server).ModelInfer(
-            infer_request(server, datatype=datatype, shape=[1], contents=contents), timeout=PATIENCE_SECONDS
-        )
-    except grpc.RpcError as error:
-        assert error.code() == grpc.StatusCode.INVALID_ARGUMENT, error
-        return
-    raise AssertionError("the server did not refuse")
+    refuses(server, infer_request(server, datatype=datatype, shape=[1], contents=contents))
 
 
 main()

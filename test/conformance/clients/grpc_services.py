@@ -1,4 +1,4 @@
-# The services beside inference on the gRPC port: health as Kubernetes and gRPC clients ask for it, and reflection as tools use it.
+# The services beside inference on the gRPC port: health as Kubernetes asks for it, reflection as tools use it.
 
 import subprocess
 import sys

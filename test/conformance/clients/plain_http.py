@@ -1,4 +1,4 @@
-# The V2 protocol as someone speaks it by hand with a common HTTP library: exact texts, headers, and requests that are wrong.
+# The V2 protocol as spoken by hand with a common HTTP library: exact texts, headers, requests that are wrong.
 
 import gzip
 import json
@@ -197,7 +197,10 @@ def json_body(body):
         ("bytes after the last input", lambda: with_binary(GOOD, TWO_FLOATS + b"x")),
         ("too few bytes", lambda: with_binary(GOOD, TWO_FLOATS[:-1])),
         ("size that is not the shape's", lambda: with_binary({"inputs": [binary_input(4, [2])]}, TWO_FLOATS[:4])),
-        ("data and binary_data_size at once", lambda: with_binary({"inputs": [{**binary_input(8, [2]), "data": [1, 2]}]}, TWO_FLOATS)),
+        (
+            "data and binary_data_size at once",
+            lambda: with_binary({"inputs": [{**binary_input(8, [2]), "data": [1, 2]}]}, TWO_FLOATS),
+        ),
         ("neither data nor binary_data_size", json_body({"inputs": [{"name": "x", "shape": [1], "datatype": "FP32"}]})),
         ("no JSON", json_body("{inputs")),
         ("no inputs", json_body({})),

@@ -1,4 +1,4 @@
-# TensorFlow Serving's REST interface: the examples of its documentation as plain requests, and OpenVINO's client for that interface.
+# TensorFlow Serving's REST interface: its documentation's examples by hand, and OpenVINO's client for it.
 
 import base64
 import json

@@ -1,4 +1,4 @@
-# Values that are awkward in some encoding, for every datatype; what Python's onnxruntime makes of them; and when two results are equal.
+# Awkward values of every datatype, what Python's onnxruntime makes of them, and when two results are equal.
 
 from functools import cache
 
@@ -16,8 +16,8 @@ def _integers(dtype):
 
 
 def _floats(dtype, info):
-    values = [0.0, -0.0, 1.0, -1.5, 1 / 3, info.max, info.min, info.tiny, info.smallest_subnormal, np.inf, -np.inf, np.nan]
-    return np.array(values, dtype=dtype)
+    finite = [0.0, -0.0, 1.0, -1.5, 1 / 3, info.max, info.min, info.tiny, info.smallest_subnormal]
+    return np.array([*finite, np.inf, -np.inf, np.nan], dtype=dtype)
 
 
 # By the protocol's name, in its order. 2^53 + 1 is the first integer that a double does not hold.

@@ -1,10 +1,11 @@
-# Triton's Python client over gRPC: every call that fits a server of one model, streams, compression, deadlines, many requests at once.
+# Triton's Python client over gRPC: every call that fits a server of one model, streams, deadlines, many at once.
 
 import asyncio
 import queue
 import time
 
 import numpy as np
+import requests
 import tritonclient.grpc as triton
 import tritonclient.grpc.aio as triton_aio
 from tritonclient.utils import InferenceServerException
@@ -24,6 +25,7 @@ from tensors import (
 
 AT_ONCE = 32
 PATIENCE_SECONDS = 30
+FLOATS = {"x": (VALUES["FP32"], "FP32")}
 
 
 def connect(server):
@@ -119,10 +121,19 @@ def _(servers):
     assert_same_bits(ask(servers["identity-fp32"], {"x": (array, "FP32")}).as_numpy("y"), array)
 
 
+@case("more than the limit in one message: RESOURCE_EXHAUSTED, and the next request is answered")
+def _(servers):
+    server = servers["identity-fp32"]
+    code = status_of(lambda: ask(server, {"x": (np.zeros(18_000_000, np.float32), "FP32")}))
+    assert code == "StatusCode.RESOURCE_EXHAUSTED", code
+    assert_same(ask(server, FLOATS).as_numpy("y"), VALUES["FP32"])
+
+
 @case("id, model name and version come back; priority, timeout and parameters of one's own are taken")
 def _(servers):
-    options = {"model_version": "1", "priority": 2, "timeout": 30_000_000, "parameters": {"mine": "x", "n": 1, "f": 0.5}}
-    response = ask(servers["add-sub"], add_sub_inputs(), request_id="seven", **options).get_response()
+    options = {"priority": 2, "timeout": 30_000_000, "parameters": {"mine": "x", "n": 1, "f": 0.5}}
+    result = ask(servers["add-sub"], add_sub_inputs(), request_id="seven", model_version="1", **options)
+    response = result.get_response()
     assert response.id == "seven"
     assert response.model_name == servers["add-sub"].model_name and response.model_version == "1"
 
@@ -153,7 +164,11 @@ def _(servers):
     with connect(server) as client:
         assert client.is_server_live() is True
         assert client.is_server_ready() is False
-    assert ask(server, add_sub_inputs()).as_numpy("OUTPUT0")[0, 3] == 10
+        inputs = [make_input(name, array, datatype) for name, (array, datatype) in add_sub_inputs().items()]
+        # Each answer ends the connection; the client opens another.
+        for _index in range(5):
+            result = client.infer(server.model_name, inputs, client_timeout=PATIENCE_SECONDS)
+            assert result.as_numpy("OUTPUT0")[0, 3] == 10
 
 
 @case("metadata of the server")
@@ -213,9 +228,6 @@ def _(servers):
             ask(server, add_sub_inputs())
         assert successes() == (before[0] + 5, before[1] + 5)
         assert client.get_inference_statistics().model_stats[0].name == server.model_name
-
-
-FLOATS = {"x": (VALUES["FP32"], "FP32")}
 
 
 @cases_for(
@@ -333,7 +345,7 @@ def _(servers):
     server = servers["perceptron"]
     asked = [rows(1, 32, seed=9000 + index) for index in range(AT_ONCE)]
 
-    async def requests():
+    async def stream():
         for index, array in enumerate(asked):
             inputs = [make_input("x", array, "FP32")]
             yield {"model_name": server.model_name, "inputs": inputs, "request_id": str(index)}
@@ -343,7 +355,7 @@ def _(servers):
             inputs = [make_input("x", array, "FP32") for array in asked]
             plain = await asyncio.gather(*(client.infer(server.model_name, [each]) for each in inputs))
             streamed = {}
-            async for result, error in client.stream_infer(requests()):
+            async for result, error in client.stream_infer(stream()):
                 assert error is None, error
                 streamed[int(result.get_response().id)] = result
             return plain, streamed
@@ -360,9 +372,7 @@ def busy_input(iterations):
 
 
 def pending(server):
-    """Requests that wait or run."""
-    import requests
-
+    """How many requests wait, and how many have no answer yet."""
     text = requests.get(f"http://{server.http}/metrics", timeout=PATIENCE_SECONDS).text
     lines = dict(line.rsplit(" ", 1) for line in text.splitlines() if line and not line.startswith("#"))
     return float(lines["plimsoll_queue_depth"]), float(lines["plimsoll_requests_in_flight"])
@@ -379,8 +389,11 @@ def wait_until(condition, what):
 def _(servers):
     server = servers["busy"]
     with connect(server) as client:
-        ignore = lambda result, error: None
         inputs = [make_input("iterations", *busy_input(4000)["iterations"])]
+
+        def ignore(result, error):
+            pass
+
         running = [client.async_infer(server.model_name, inputs, ignore) for _index in range(2)]
         wait_until(lambda: pending(server)[1] >= 2, "two requests in flight")
         waiting = [client.async_infer(server.model_name, inputs, ignore) for _index in range(3)]

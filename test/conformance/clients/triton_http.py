@@ -1,4 +1,4 @@
-# Triton's Python client over HTTP: every call that fits a server of one model, JSON and binary, compression, many requests at once.
+# Triton's Python client over HTTP: every call that fits a server of one model, JSON and binary, many at once.
 
 import asyncio
 
@@ -190,6 +190,14 @@ def _(servers):
     assert_same_bits(result.as_numpy("y"), array)
 
 
+@case("more than the limit in one request: 413 with the server's words, and the next request is answered")
+def _(servers):
+    server = servers["identity-fp32"]
+    status, message = refusal(server, {"x": (np.zeros(18_000_000, np.float32), "FP32")})
+    assert status == "413" and "67108864" in message, (status, message)
+    assert_same(ask(server, {"x": (VALUES["FP32"], "FP32")}).as_numpy("y"), VALUES["FP32"])
+
+
 @case("the id comes back, and there is one where none was given")
 def _(servers):
     assert ask(servers["add-sub"], add_sub_inputs(), request_id="seven").get_response()["id"] == "seven"
@@ -266,7 +274,10 @@ def _(servers):
         assert client.is_server_live() is True
         assert client.is_server_ready() is False
         assert client.is_model_ready(server.model_name) is False
-    assert ask(server, add_sub_inputs()).as_numpy("OUTPUT0")[0, 3] == 10
+        inputs = [make_input(name, array, datatype) for name, (array, datatype) in add_sub_inputs().items()]
+        # Each answer ends the connection; the client opens another.
+        for _index in range(5):
+            assert client.infer(server.model_name, inputs).as_numpy("OUTPUT0")[0, 3] == 10
 
 
 @case("metadata of the server")
@@ -357,7 +368,9 @@ def _(servers, _name, arrays):
         assert refusal(servers["identity-fp32"], arrays, binary=binary)[0] == "400"
 
 
-@cases_for("BYTES that onnxruntime cannot take whole are refused, not cut: {}", [("NUL", b"a\0b"), ("not UTF-8", b"\xff\xfe")])
+@cases_for(
+    "BYTES that onnxruntime cannot take whole are refused, not cut: {}", [("NUL", b"a\0b"), ("not UTF-8", b"\xff\xfe")]
+)
 def _(servers, _name, element):
     server = servers["identity-bytes"]
     made = triton.InferInput("x", [1], "BYTES")
@@ -371,6 +384,11 @@ def _(servers, _name, element):
     raise AssertionError("the server did not refuse")
 
 
+def classify(client, name):
+    inputs = [make_input(name, array, datatype) for name, (array, datatype) in add_sub_inputs().items()]
+    client.infer(name, inputs, outputs=[triton.InferRequestedOutput("OUTPUT0", class_count=3)])
+
+
 @cases_for(
     "calls for what a server of one model does not have fail with a message: {}",
     [
@@ -379,6 +397,7 @@ def _(servers, _name, element):
         ("trace settings", lambda client, name: client.get_trace_settings()),
         ("log settings", lambda client, name: client.get_log_settings()),
         ("shared memory", lambda client, name: client.get_system_shared_memory_status()),
+        ("class labels", lambda client, name: classify(client, name)),
     ],
 )
 def _(servers, _name, call):
