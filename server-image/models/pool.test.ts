@@ -3,8 +3,11 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
 
 import { LoadError } from "../load-error.ts";
+import { bytesOf, type Tensor } from "../tensors/datatypes.ts";
 import { recordingLog, testModel } from "../test-server.ts";
 import { type PoolOptions, WorkerPool } from "./pool.ts";
+import { ModelRunError } from "./runner.ts";
+import { numbersOf, tensorOf } from "./test-runner.ts";
 
 vi.setConfig({ testTimeout: 30_000, hookTimeout: 30_000 });
 
@@ -18,11 +21,11 @@ afterEach(async () => {
 function makePool(options: Partial<PoolOptions> = {}): WorkerPool {
   const pool = new WorkerPool({
     modelPath: testModel("scalar"),
+    executionProvider: "cpu",
     workers: 1,
     threads: 1,
     runTimeoutMs: 60_000,
     log: recordingLog().log,
-    onIdle: () => undefined,
     onStuckRun: () => undefined,
     ...options,
   });
@@ -37,17 +40,25 @@ describe("with onnxruntime", () => {
     const pool = makePool();
     const session = await pool.start();
     expect(session.inputs).toEqual([{ name: "x", isTensor: true, type: "float32", shape: [] }]);
-    const input = { name: "x", datatype: "FP32", shape: [], data: Float32Array.of(3) } as const;
-    const result = await pool.run({ inputs: [input], outputNames: ["square"] });
-    expect(result.outputs).toEqual([{ name: "square", datatype: "FP32", shape: [], data: Float32Array.of(9) }]);
+    const result = await pool.run({ inputs: [tensorOf("x", [], [3])], outputNames: ["square"] });
+    expect(result.outputs).toEqual([tensorOf("square", [], [9])]);
     expect(result.computeSeconds).toBeGreaterThan(0);
+  });
+
+  test("the memory of the inputs goes to the worker and comes back, to be used again", async () => {
+    const pool = makePool();
+    await pool.start();
+    const input = tensorOf("x", [], [3]);
+    const { freed } = await pool.run({ inputs: [input], outputNames: ["square"] });
+    expect(input.data).toHaveLength(0);
+    expect(freed.map((buffer) => [...new Float32Array(buffer)])).toEqual([[3]]);
   });
 
   test("half precision goes in and out as bits", async () => {
     const pool = makePool({ modelPath: testModel("identity-fp16") });
     await pool.start();
-    const data = Uint16Array.of(0x3c00, 0xfc00, 0x7e01, 1);
-    const input = { name: "x", datatype: "FP16", shape: [4], data: data.slice() } as const;
+    const data = bytesOf(Uint16Array.of(0x3c00, 0xfc00, 0x7e01, 1));
+    const input: Tensor = { name: "x", datatype: "FP16", shape: [4], data: data.slice() };
     const { outputs } = await pool.run({ inputs: [input], outputNames: ["y"] });
     expect(outputs[0]).toMatchObject({ datatype: "FP16", data });
   });
@@ -55,25 +66,25 @@ describe("with onnxruntime", () => {
   test("runs in several workers at the same time", async () => {
     const pool = makePool({ workers: 2 });
     await pool.start();
-    const input = (value: number) =>
-      ({ name: "x", datatype: "FP32", shape: [], data: Float32Array.of(value) }) as const;
-    const runs = [2, 5].map((value) => pool.run({ inputs: [input(value)], outputNames: ["square"] }));
+    const runs = [2, 5].map((value) => pool.run({ inputs: [tensorOf("x", [], [value])], outputNames: ["square"] }));
     expect(pool.idleCount).toBe(0);
     expect(pool.readyCount).toBe(2);
+    expect(pool.parallelRuns).toBe(2);
     const results = await Promise.all(runs);
-    expect(results.map(({ outputs }) => outputs[0]?.data)).toEqual([Float32Array.of(4), Float32Array.of(25)]);
+    expect(results.map(({ outputs }) => numbersOf(outputs[0]))).toEqual([[4], [25]]);
+    expect(pool.idleCount).toBe(2);
   });
 
   test("a run that fails inside the model says why, without paths, and the worker goes on", async () => {
     const pool = makePool({ modelPath: testModel("needs-77") });
     await pool.start();
-    const input = (length: number) =>
-      ({ name: "x", datatype: "FP32", shape: [length], data: new Float32Array(length) }) as const;
+    const input = (length: number) => tensorOf("x", [length], new Array<number>(length).fill(0));
     const failing = pool.run({ inputs: [input(5)], outputNames: ["y"] });
     await expect(failing).rejects.toThrow(
       /^the model failed on this input: .*Input shape:\{5\}, requested shape:\{7,11\}$/,
     );
     await expect(failing).rejects.toThrow(/^[^/]*$/);
+    await expect(failing).rejects.toThrow(ModelRunError);
     await expect(pool.run({ inputs: [input(77)], outputNames: ["y"] })).resolves.toBeDefined();
   });
 
@@ -94,16 +105,45 @@ describe("faults of a worker", () => {
     await pool.start();
     await expect(pool.run(wish("throw"))).rejects.toThrow("the thread that ran the model failed; it is being replaced");
     expect(pool.readyCount).toBe(0);
+    expect(pool.readiness).toEqual({ ready: false, reason: "no worker has the model loaded" });
     await vi.waitFor(() => expect(pool.readyCount).toBe(1), 5000);
+    expect(pool.readiness).toEqual({ ready: true });
     await expect(pool.run(wish("anything"))).resolves.toBeDefined();
     expect(lines.map(({ message }) => message)).toContain("a model worker ended unexpectedly; replacing it");
+  });
+
+  test("workers that fail again and again make the model unready, and a run that works heals it", async () => {
+    const pool = makePool({ script: FAULTY });
+    const idle = { calls: 0 };
+    pool.onIdle = () => {
+      idle.calls += 1;
+    };
+    await pool.start();
+    for (let failures = 1; failures <= 3; failures += 1) {
+      await expect(pool.run(wish("throw"))).rejects.toMatchObject({ code: "INTERNAL" });
+      await vi.waitFor(() => expect(pool.idleCount).toBe(1), 10_000);
+      expect(idle.calls).toBe(1 + failures);
+      expect(pool.readiness.ready).toBe(failures < 3);
+    }
+    expect(pool.readiness).toEqual({ ready: false, reason: "the model's workers failed 3 times in a row" });
+    await pool.run(wish("anything"));
+    expect(pool.readiness).toEqual({ ready: true });
+  });
+
+  test("one that fails does not take the others with it", async () => {
+    const pool = makePool({ script: FAULTY, workers: 2 });
+    await pool.start();
+    const failing = pool.run(wish("throw"));
+    await expect(pool.run(wish("anything"))).resolves.toBeDefined();
+    await expect(failing).rejects.toMatchObject({ code: "INTERNAL" });
+    expect(pool.readiness).toEqual({ ready: true });
   });
 
   test("inputs that cannot be handed over fail that run only", async () => {
     const pool = makePool({ script: FAULTY });
     await pool.start();
-    const data = Float32Array.of(1);
-    const input = (name: string) => ({ name, datatype: "FP32", shape: [1], data }) as const;
+    const { data } = tensorOf("x", [1], [1]);
+    const input = (name: string): Tensor => ({ name, datatype: "FP32", shape: [1], data });
     const twice = { inputs: [input("a"), input("b")], outputNames: ["y"] };
     await expect(pool.run(twice)).rejects.toThrow(/duplicate/i);
     expect(pool.idleCount).toBe(1);
