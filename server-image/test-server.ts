@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 
 import type { Config } from "./config.ts";
 import type { Log } from "./log.ts";
+import type { Machine } from "./machine.ts";
 import { type RunningServer, startServer } from "./server.ts";
 import { resolveWithSystem } from "./storage/guarded-agent.ts";
 import { STORAGE_NOT_GIVEN } from "./storage/options.ts";
@@ -56,8 +57,15 @@ export interface TestAnswer {
   readonly json: unknown;
 }
 
-/** Starts a server for the model at `storageUri`, not necessarily loaded yet; `settings` overrides the defaults of tests. */
-export async function startTestServer(storageUri: string, settings: Partial<Config> = {}): Promise<TestServer> {
+/**
+ * Starts a server for the model at `storageUri`, not necessarily loaded yet; `settings` and `machine` override the
+ * defaults of tests: one CPU and no calibration.
+ */
+export async function startTestServer(
+  storageUri: string,
+  settings: Partial<Config> = {},
+  machine: Partial<Machine> = {},
+): Promise<TestServer> {
   const { log, lines } = recordingLog();
   const config: Config = {
     modelName: "m",
@@ -101,7 +109,7 @@ export async function startTestServer(storageUri: string, settings: Partial<Conf
   };
   const server = await startServer(config, {
     log,
-    machine: { cpus: 1, usableThreads: 1, memoryLimitBytes: undefined, fileExists: () => false },
+    machine: { cpus: 1, usableThreads: 1, memoryLimitBytes: undefined, fileExists: () => false, ...machine },
     clock: now,
     wallClock: Date.now,
     random: Math.random,
