@@ -41,6 +41,11 @@ class Download {
       await this.#goTo(opened.startsAt);
       this.#validator = opened.validator;
       await this.#receive(opened);
+    } catch (error) {
+      if (error instanceof RetryableError && error.isCorrupt) {
+        this.#validator = undefined;
+      }
+      throw error;
     } finally {
       opened.close();
     }
@@ -57,8 +62,7 @@ class Download {
       return;
     }
     if (startsAt !== 0) {
-      this.#validator = undefined;
-      throw new RetryableError("the answer begins at another place than asked for");
+      throw new RetryableError("the answer begins at another place than asked for", { isCorrupt: true });
     }
     this.#transfer.lost(this.#bytes);
     this.#bytes = 0;
@@ -75,9 +79,8 @@ class Download {
       this.#furthest = Math.max(this.#furthest, this.#bytes);
     }
     if (totalBytes !== undefined && this.#bytes !== totalBytes) {
-      // What is too long already gets no better by going on.
-      this.#validator = this.#bytes < totalBytes ? this.#validator : undefined;
-      throw new RetryableError(`${this.#bytes} bytes came where ${totalBytes} were announced`);
+      const isCorrupt = this.#bytes > totalBytes;
+      throw new RetryableError(`${this.#bytes} bytes came where ${totalBytes} were announced`, { isCorrupt });
     }
   }
 }

@@ -29,37 +29,39 @@ export const resolveWithSystem: ResolveHost = async (name) => {
 /**
  * Agents whose connections fail with a LoadError where `policy` refuses the address. A name is resolved once per
  * connection and the addresses that were checked are the ones connected to: a name that changes in between gains nothing.
+ * @param advice what to do about a private address that is not configured
  */
-export function makeGuardedAgents(policy: NetworkPolicy, resolve: ResolveHost): GuardedAgents {
+export function makeGuardedAgents(policy: NetworkPolicy, resolve: ResolveHost, advice: string): GuardedAgents {
+  const guard = new AddressGuard(policy, advice);
   // One connection per request, gone with it: none is left behind when the download ends.
-  const options: AgentOptions & { lookup: LookupFunction } = { keepAlive: false, lookup: guardedLookup(policy, resolve) };
-  return { http: new GuardedHttpAgent(policy, options), https: new GuardedHttpsAgent(policy, options) };
+  const options: AgentOptions & { lookup: LookupFunction } = { keepAlive: false, lookup: guardedLookup(guard, resolve) };
+  return { http: new GuardedHttpAgent(guard, options), https: new GuardedHttpsAgent(guard, options) };
 }
 
 class GuardedHttpAgent extends HttpAgent {
-  readonly #policy: NetworkPolicy;
+  readonly #guard: AddressGuard;
 
-  constructor(policy: NetworkPolicy, options: AgentOptions) {
+  constructor(guard: AddressGuard, options: AgentOptions) {
     super(options);
-    this.#policy = policy;
+    this.#guard = guard;
   }
 
   override createConnection(target: ClientRequestArgs, onSocket?: OnSocket): Duplex | null | undefined {
-    const refused = refusedLiteral(target.host, this.#policy);
+    const refused = this.#guard.refuseLiteral(target.host);
     return refused === undefined ? super.createConnection(target, onSocket) : fail(refused, onSocket);
   }
 }
 
 class GuardedHttpsAgent extends HttpsAgent {
-  readonly #policy: NetworkPolicy;
+  readonly #guard: AddressGuard;
 
-  constructor(policy: NetworkPolicy, options: AgentOptions) {
+  constructor(guard: AddressGuard, options: AgentOptions) {
     super(options);
-    this.#policy = policy;
+    this.#guard = guard;
   }
 
   override createConnection(target: RequestOptions, onSocket?: OnSocket): Duplex | null | undefined {
-    const refused = refusedLiteral(target.host, this.#policy);
+    const refused = this.#guard.refuseLiteral(target.host);
     return refused === undefined ? super.createConnection(target, onSocket) : fail(refused, onSocket);
   }
 }
@@ -69,20 +71,48 @@ function fail(error: LoadError, onSocket: OnSocket | undefined): undefined {
   (onSocket as ((error: Error) => void) | undefined)?.(error);
 }
 
-/** Node looks up no name for what is an address already, so that is checked here; all else meets `guardedLookup`. */
-function refusedLiteral(host: string | null | undefined, policy: NetworkPolicy): LoadError | undefined {
-  return host === null || host === undefined || isIP(host) === 0 ? undefined : refusal(host, [host], policy);
+class AddressGuard {
+  readonly #policy: NetworkPolicy;
+  readonly #advice: string;
+
+  constructor(policy: NetworkPolicy, advice: string) {
+    this.#policy = policy;
+    this.#advice = advice;
+  }
+
+  isAllowed(address: string): boolean {
+    return this.#policy.refusalOf(address) === undefined;
+  }
+
+  /** Node looks up no name for what is an address already, so that is checked here; all else meets `guardedLookup`. */
+  refuseLiteral(host: string | null | undefined): LoadError | undefined {
+    return host === null || host === undefined || isIP(host) === 0 ? undefined : this.refuse(host, [host]);
+  }
+
+  /** The complaint about the first of the addresses that is refused; undefined where none is. */
+  refuse(host: string, addresses: readonly string[]): LoadError | undefined {
+    const address = addresses.find((each) => !this.isAllowed(each));
+    if (address === undefined) {
+      return undefined;
+    }
+    const subject = host === address ? `the address ${address}` : `${host} has the address ${address}, which`;
+    const advice =
+      this.#policy.refusalOf(address) === "forbidden"
+        ? "link-local, metadata and other special addresses are never connected to"
+        : this.#advice;
+    return new LoadError("download", "ADDRESS_NOT_ALLOWED", `${subject} is not allowed; ${advice}`);
+  }
 }
 
-function guardedLookup(policy: NetworkPolicy, resolve: ResolveHost): LookupFunction {
+function guardedLookup(guard: AddressGuard, resolve: ResolveHost): LookupFunction {
   return (name, { all, family }, done) => {
     const answer = async () => {
       const addresses = await resolve(name);
-      const allowed = addresses.filter(({ address }) => policy.refusalOf(address) === undefined);
+      const allowed = addresses.filter(({ address }) => guard.isAllowed(address));
       const fitting = allowed.filter((entry) => family === 0 || family === undefined || family === entry.family);
       const [first] = fitting;
       if (first === undefined) {
-        throw refusal(name, addresses.map(({ address }) => address), policy) ?? new Error(`no address for ${name}`);
+        throw guard.refuse(name, addresses.map(({ address }) => address)) ?? new Error(`no address for ${name}`);
       }
       return { fitting, first };
     };
@@ -91,20 +121,4 @@ function guardedLookup(policy: NetworkPolicy, resolve: ResolveHost): LookupFunct
       (error: NodeJS.ErrnoException) => done(error, ""),
     );
   };
-}
-
-/** The complaint about the first address that is refused; undefined where none is. */
-function refusal(host: string, addresses: readonly string[], policy: NetworkPolicy): LoadError | undefined {
-  for (const address of addresses) {
-    const reason = policy.refusalOf(address);
-    if (reason !== undefined) {
-      const subject = host === address ? `the address ${address}` : `${host} has the address ${address}, which`;
-      const advice =
-        reason === "forbidden"
-          ? "link-local, metadata and other special addresses are never connected to"
-          : "allow its network with --storage-allowed-networks";
-      return new LoadError("download", "ADDRESS_NOT_ALLOWED", `${subject} is not allowed; ${advice}`);
-    }
-  }
-  return undefined;
 }

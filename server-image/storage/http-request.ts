@@ -11,8 +11,10 @@ import { invalidUri, withoutSecrets } from "./storage-uri.ts";
 /** The network as far as downloads may use it. */
 export interface HttpAccess {
   readonly agents: GuardedAgents;
-  /** Reaches public addresses only. */
+  /** Reaches public addresses only: for where a public one sends us. */
   readonly publicAgents: GuardedAgents;
+  /** Whether anybody could connect to this address. */
+  readonly isPublic: (address: string) => boolean;
   /** Without a single byte, in each attempt. */
   readonly stallTimeoutMs: number;
 }
@@ -63,8 +65,9 @@ export function makeHttpAccess(
   stallTimeoutMs: number,
 ): HttpAccess {
   return {
-    agents: makeGuardedAgents(new NetworkPolicy(allowedNetworks), resolve),
-    publicAgents: makeGuardedAgents(new NetworkPolicy([]), resolve),
+    agents: makeGuardedAgents(new NetworkPolicy(allowedNetworks), resolve, "allow its network with --storage-allowed-networks"),
+    publicAgents: makeGuardedAgents(new NetworkPolicy([]), resolve, "a public host must not redirect into a private network"),
+    isPublic,
     stallTimeoutMs,
   };
 }
@@ -87,7 +90,7 @@ export async function get(url: URL, options: GetOptions): Promise<Answer> {
     if (status === 200 || status === 206) {
       return { status, headers: response.headers, chunks: readChunks(response), close: () => request.destroy() };
     }
-    const cameFromPublic = isPublic(response.socket.remoteAddress ?? "");
+    const cameFromPublic = options.access.isPublic(response.socket.remoteAddress ?? "");
     request.destroy();
     if (!REDIRECTS.has(status)) {
       throw statusError(response, { ...options, label: options.label ?? withoutSecrets(current) });
@@ -189,7 +192,8 @@ function explainStatus(status: number): Explanation {
   }
 }
 
-function redirectTarget(from: URL, location: string | undefined): URL {
+/** Throws a LoadError when the redirect must not be followed. */
+export function redirectTarget(from: URL, location: string | undefined): URL {
   const target = location === undefined ? null : URL.parse(location, from.href);
   if (target === null) {
     const message = `${withoutSecrets(from)}: a redirect without a valid address`;

@@ -33,6 +33,9 @@ export async function openLocalModel(
     if (!found.isDirectory() && options.sha256 !== undefined) {
       await requireChecksum(target, options.sha256, label);
     }
+    if (!found.isDirectory() && found.size === 0) {
+      throw new LoadError("load", "MODEL_INVALID", `${label}: the file is empty`);
+    }
     const kind = found.isDirectory() ? undefined : await archiveKindOf(target, target);
     if (kind === undefined) {
       return await useInPlace(source, found.isDirectory(), options.sha256);

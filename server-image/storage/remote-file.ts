@@ -1,14 +1,22 @@
 // What every storage scheme offers to the download: files that can be read from any position, and folders of them.
 
+export interface RetryableErrorOptions extends ErrorOptions {
+  readonly retryAfterMs?: number | undefined;
+  readonly isCorrupt?: boolean;
+}
+
 /** A failure that another attempt may not meet: connection, stall, overload. */
 export class RetryableError extends Error {
   override readonly name = "RetryableError";
   /** How long the storage asked to be left alone; undefined where it did not. */
   readonly retryAfterMs: number | undefined;
+  /** What has come so far is not to be trusted: the next attempt begins anew. */
+  readonly isCorrupt: boolean;
 
-  constructor(message: string, options?: ErrorOptions & { readonly retryAfterMs?: number | undefined }) {
+  constructor(message: string, { retryAfterMs, isCorrupt = false, ...options }: RetryableErrorOptions = {}) {
     super(message, options);
-    this.retryAfterMs = options?.retryAfterMs;
+    this.retryAfterMs = retryAfterMs;
+    this.isCorrupt = isCorrupt;
   }
 }
 

@@ -20,8 +20,8 @@ import { makeS3Client, type S3Options } from "./s3-client.ts";
 import { withStallTimeout } from "./stall-timeout.ts";
 import { parseBucketAddress } from "./storage-uri.ts";
 
-/** The object is not what it was when its first part was read. */
-const PRECONDITION_FAILED = 412;
+/** The object is not what it was when its first part was read, or there is nothing after that part. */
+const NOT_RESUMABLE = new Set([412, 416]);
 
 /** Rejects with a LoadError when the address or a setting is wrong. */
 export async function openS3Storage(storageUri: string, options: S3Options): Promise<RemoteStorage> {
@@ -63,7 +63,7 @@ class S3Bucket {
         try {
           return this.#opened(await this.#get(key, position, signal), position);
         } catch (error) {
-          if (position !== undefined && statusOf(error) === PRECONDITION_FAILED) {
+          if (position !== undefined && NOT_RESUMABLE.has(statusOf(error) ?? 0)) {
             return this.#opened(await this.#translating(label, () => this.#get(key, undefined, signal)), undefined);
           }
           throw this.#translate(error, label);
@@ -106,7 +106,7 @@ class S3Bucket {
       startsAt: position === undefined || range === null ? 0 : Number(range[1]),
       totalBytes: range === null ? output.ContentLength : Number(range[2]),
       validator: output.ETag,
-      chunks: withStallTimeout(body, this.#options.stallTimeoutMs),
+      chunks: trusting(withStallTimeout(body, this.#options.stallTimeoutMs)),
       close: () => body.destroy(),
     };
   }
@@ -149,6 +149,16 @@ class S3Bucket {
       return ["MODEL_NOT_FOUND", `check the ${name === "NoSuchBucket" ? "bucket" : "path"} of the storage URI`];
     }
     return ["STORAGE_UNAVAILABLE", "check the bucket, AWS_REGION and the endpoint (--s3-endpoint)"];
+  }
+}
+
+/** Tells bytes that the SDK found to be wrong, by S3's checksum, from a broken connection. */
+async function* trusting(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  try {
+    yield* chunks;
+  } catch (error) {
+    const isCorrupt = error instanceof RetryableError && error.message.startsWith("Checksum mismatch");
+    throw isCorrupt ? new RetryableError("the bytes do not fit S3's checksum", { cause: error, isCorrupt }) : error;
   }
 }
 
