@@ -24,9 +24,10 @@ export async function compressAnswer(answer: HttpAnswer, acceptEncoding: string)
   if (encoding === "identity") {
     return answer;
   }
+  const vary = [answer.headers?.["vary"], "accept-encoding"].filter((name) => name !== undefined).join(", ");
   return {
     status: answer.status,
-    headers: { ...answer.headers, "content-encoding": encoding, vary: "accept-encoding" },
+    headers: { ...answer.headers, "content-encoding": encoding, vary },
     body: await compress(parts, encoding),
   };
 }

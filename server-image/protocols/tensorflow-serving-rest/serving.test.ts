@@ -167,6 +167,17 @@ test("with leave for all origins a browser may call", async () => {
   await server.stop();
 });
 
+test("with leave for some origins a compressed answer varies by both", async () => {
+  const server = await startTestServer(testModel("identity-rows"), { corsAllowOrigin: ["https://app.example.com"] });
+  await server.loaded;
+  const headers = { origin: "https://app.example.com", "accept-encoding": "gzip" };
+  const response = await fetch(`${server.url}/v2/models/m/openapi.json`, { headers });
+  expect(response.headers.get("content-encoding")).toBe("gzip");
+  expect(response.headers.get("vary")).toBe("Origin, accept-encoding");
+  expect(response.headers.get("access-control-allow-origin")).toBe("https://app.example.com");
+  await server.stop();
+});
+
 test("without leave nothing is said of origins", async () => {
   const response = await fetch(`${serverOf("scalar").url}/v1/models/m`, { headers: { origin: "https://a.b" } });
   expect([...response.headers.keys()].filter((name) => name.startsWith("access-control"))).toEqual([]);
