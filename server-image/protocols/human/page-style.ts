@@ -33,7 +33,8 @@ h2 { margin: 2.25rem 0 .75rem; font-size: 1.05rem; }
 .tile dt { color: var(--faint); font-size: .9rem; }
 .tile dd { margin: 0; font-size: 1.6rem; font-variant-numeric: tabular-nums; line-height: 1.3; }
 .tile dd.note { margin-top: auto; color: var(--faint); font-size: .8rem; line-height: 1.35; }
-.tile svg { width: 100%; height: 1.75rem; margin-top: auto; color: var(--accent); border-bottom: 1px solid var(--line); }
+.tile dd.chart { height: 1.75rem; margin-top: auto; color: var(--accent); border-bottom: 1px solid var(--line); }
+.chart svg { display: block; width: 100%; height: 100%; }
 .gauge { position: relative; height: .5rem; margin: .35rem 0 .5rem; border-radius: .25rem; background: var(--line); overflow: hidden; }
 .gauge span { position: absolute; inset: 0 auto 0 0; width: 0; background: var(--accent); }
 .gauge.over span { background: var(--bad); }

@@ -141,7 +141,7 @@ function figures(): Html {
   return html`<h2>Now</h2>
 <dl class="tiles">
 <div class="tile"><dt>Requests per second</dt><dd id="rate">–</dd>
-<svg viewBox="0 0 60 20" preserveAspectRatio="none" aria-hidden="true"><polyline id="sparkline" fill="none" stroke="currentColor" stroke-width="1.5" vector-effect="non-scaling-stroke" points=""/></svg></div>
+<dd class="chart" aria-hidden="true"><svg viewBox="0 0 60 20" preserveAspectRatio="none"><polyline id="sparkline" fill="none" stroke="currentColor" stroke-width="1.5" vector-effect="non-scaling-stroke" points=""/></svg></dd></div>
 <div class="tile"><dt>In flight</dt><dd id="in-flight">–</dd><dd class="note">accepted and not yet answered</dd></div>
 <div class="tile"><dt>Waiting</dt><dd id="queue">–</dd><dd class="note">accepted and not yet running</dd></div>
 <div class="tile"><dt>Time to answer</dt><dd id="latency">–</dd><dd class="note">mean of the last 10 seconds</dd></div>
