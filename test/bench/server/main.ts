@@ -20,6 +20,7 @@ import { scenarios } from "./scenarios/all.ts";
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 const requirements = fileURLToPath(new URL("peers/requirements.txt", import.meta.url));
 const startedAt = performance.now();
+const interrupted = new AbortController();
 
 function log(line: string): void {
   process.stdout.write(`${((performance.now() - startedAt) / 1000).toFixed(0).padStart(4)} s  ${line}\n`);
@@ -32,6 +33,7 @@ async function runScenarios(parts: Omit<BenchParts, "group">, group: ProcessGrou
     try {
       await run(new Bench({ ...parts, group }));
     } catch (error) {
+      interrupted.signal.throwIfAborted();
       parts.figures.fail(name, error);
       log(`FAILED  ${error instanceof Error ? error.message : String(error)}`);
     } finally {
@@ -79,6 +81,7 @@ const group = new ProcessGroup();
 process.once("exit", () => group.killAll());
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.once(signal, () => {
+    interrupted.abort(new Error(`stopped by ${signal}; nothing was written`));
     void group
       .stopAll()
       .then(() => rm(folder, { recursive: true, force: true }))
