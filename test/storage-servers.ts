@@ -64,7 +64,12 @@ async function build(name: StorageServerName, folder: string, target: string): P
   try {
     await runTool("go", ["install", "-trimpath", "-ldflags", "-s -w", `${goPackage}@v${version}`], {
       // A module's own checksums are no use outside it: the checksum database vouches for this version.
-      environment: { ...process.env, PATH: `${process.env["PATH"] ?? ""}:/usr/local/go/bin`, GOBIN: output, GOFLAGS: "" },
+      environment: {
+        ...process.env,
+        PATH: `${process.env["PATH"] ?? ""}:/usr/local/go/bin`,
+        GOBIN: output,
+        GOFLAGS: "",
+      },
     });
     await rename(join(output, name), target);
   } finally {

@@ -19,7 +19,12 @@ export interface Archive {
 
 /** An archive that does not say what it holds in a way that can be read. */
 export function invalidArchive(label: string, problem: string, options?: ErrorOptions): LoadError {
-  return new LoadError("download", "ARCHIVE_INVALID", `${label}: the archive is damaged or of an unknown kind: ${problem}`, options);
+  return new LoadError(
+    "download",
+    "ARCHIVE_INVALID",
+    `${label}: the archive is damaged or of an unknown kind: ${problem}`,
+    options,
+  );
 }
 
 export class ArchiveWriter {

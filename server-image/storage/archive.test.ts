@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { gzipSync } from "node:zlib";
 
-import { type Headers, pack } from "tar-stream";
+import { type Header, pack } from "tar-stream";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
 import type { FetchedModel } from "./model-file.ts";
@@ -31,7 +31,7 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 
-type TarEntry = Headers & { content?: Buffer | string };
+type TarEntry = Partial<Header> & Pick<Header, "name"> & { content?: Buffer | string };
 
 async function tarOf(entries: readonly TarEntry[]): Promise<Buffer> {
   const tar = pack();
@@ -39,7 +39,7 @@ async function tarOf(entries: readonly TarEntry[]): Promise<Buffer> {
     tar.entry(header, content);
   }
   tar.finalize();
-  return Buffer.concat(await Array.fromAsync(tar));
+  return Buffer.concat((await Array.fromAsync(tar)) as Buffer[]);
 }
 
 /** Fetches the archive as a local file; models go to the folder "unpacked". */
@@ -74,7 +74,7 @@ describe("made by others' programs", () => {
   });
 
   test.each(MAKERS)("%s", async (name, program, args) => {
-    execFileSync(program, [...args, ...["2", "3"]], { cwd: path.join(folder, "source") });
+    execFileSync(program, [...args, "2", "3"], { cwd: path.join(folder, "source") });
     const archive = await readFile(path.join(folder, "source", name));
     const model = await unpackFile(archive, name);
     expect(model).toMatchObject({ path: path.join(folder, "unpacked/plimsoll-model/3/model.onnx"), version: "3" });
@@ -91,7 +91,9 @@ describe("made by others' programs", () => {
     await writeFile(path.join(folder, "source/2/weights.bin"), "weights");
     execFileSync("tar", ["-czf", "model.tgz", "-C", "2", "."], { cwd: path.join(folder, "source") });
     const archive = await readFile(path.join(folder, "source/model.tgz"));
-    const [sha256] = execFileSync("sha256sum", ["model.tgz"], { cwd: path.join(folder, "source") }).toString().split(" ");
+    const [sha256] = execFileSync("sha256sum", ["model.tgz"], { cwd: path.join(folder, "source") })
+      .toString()
+      .split(" ");
     const server = await startHttpServer((_request, response) => response.end(archive));
     const model = await testFetch({
       config: {
@@ -102,11 +104,7 @@ describe("made by others' programs", () => {
     });
     await server.stop();
     expect(await readFile(path.join(path.dirname(model.path), "weights.bin"), "utf8")).toBe("weights");
-    expect(await unpacked()).toEqual([
-      "plimsoll-model",
-      "plimsoll-model/model.onnx",
-      "plimsoll-model/weights.bin",
-    ]);
+    expect(await unpacked()).toEqual(["plimsoll-model", "plimsoll-model/model.onnx", "plimsoll-model/weights.bin"]);
   });
 });
 
@@ -124,7 +122,11 @@ const LINK = 0o120777;
 
 const HOSTILE: Record<string, Hostile> = {
   "tar: ..": { tar: [good, { name: "../outside/x" }], code: "UNSAFE_PATH", message: /leads out, "..\/outside\/x"/ },
-  "tar: .. within": { tar: [good, { name: "a/../../outside/x" }], code: "UNSAFE_PATH", message: /a name that leads out/ },
+  "tar: .. within": {
+    tar: [good, { name: "a/../../outside/x" }],
+    code: "UNSAFE_PATH",
+    message: /a name that leads out/,
+  },
   "tar: an absolute path": { tar: [good, { name: "/etc/x" }], code: "UNSAFE_PATH", message: /"\/etc\/x"/ },
   "tar: a backslash": { tar: [good, { name: "..\\x" }], code: "UNSAFE_PATH", message: /a name that leads out/ },
   "tar: a drive": { tar: [good, { name: "C:/x" }], code: "UNSAFE_PATH", message: /a name that leads out/ },
@@ -133,7 +135,11 @@ const HOSTILE: Record<string, Hostile> = {
     code: "UNSAFE_PATH",
     message: /a link that leads out, "a" to "..\/outside"/,
   },
-  "tar: an absolute symbolic link": { tar: [good, link("a", "/etc/passwd")], code: "UNSAFE_PATH", message: /leads out/ },
+  "tar: an absolute symbolic link": {
+    tar: [good, link("a", "/etc/passwd")],
+    code: "UNSAFE_PATH",
+    message: /leads out/,
+  },
   "tar: a file through a symbolic link": {
     tar: [good, link("a", "../outside"), { name: "a/x" }],
     code: "UNSAFE_PATH",
@@ -196,7 +202,10 @@ const HOSTILE: Record<string, Hostile> = {
   },
   "tar: no model in it": { tar: [{ name: "readme.txt" }], code: "MODEL_NOT_FOUND", message: /it holds readme.txt/ },
   "tar: external data outside": {
-    tar: [{ name: "1/model.onnx", content: modelWithExternalData("../x") }, { name: "x", content: "x" }],
+    tar: [
+      { name: "1/model.onnx", content: modelWithExternalData("../x") },
+      { name: "x", content: "x" },
+    ],
     code: "UNSAFE_PATH",
     message: /its external data is at "..\/x"/,
   },
@@ -228,7 +237,11 @@ const HOSTILE: Record<string, Hostile> = {
     code: "ARCHIVE_INVALID",
     message: /damaged or of an unknown kind/,
   },
-  "zip: encrypted": { zip: zipOf([{ ...good, flags: 1 }]), code: "ARCHIVE_INVALID", message: /"model.onnx" is encrypted/ },
+  "zip: encrypted": {
+    zip: zipOf([{ ...good, flags: 1 }]),
+    code: "ARCHIVE_INVALID",
+    message: /"model.onnx" is encrypted/,
+  },
   "zip: another compression": {
     zip: zipOf([{ ...good, method: 12 }]),
     code: "ARCHIVE_INVALID",

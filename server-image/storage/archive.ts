@@ -1,9 +1,8 @@
 // Archives that hold a model: recognised by their first bytes or their name, and unpacked.
 
 import { open } from "node:fs/promises";
-
-import { type Archive, ArchiveWriter, invalidArchive } from "./archive-writer.ts";
 import { LoadError } from "../load-error.ts";
+import { type Archive, ArchiveWriter, invalidArchive } from "./archive-writer.ts";
 import type { Staging } from "./staging.ts";
 import { unpackTar } from "./tar-archive.ts";
 import type { Transfer } from "./transfer.ts";

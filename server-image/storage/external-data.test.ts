@@ -55,7 +55,13 @@ describe("found", () => {
     ["a function's default", [[25, [[11, [[5, here]]]]]]],
     ["the training's start", [[20, [[1, [[5, here]]]]]]],
     ["the training's step", [[20, [[2, [[5, here]]]]]]],
-    ["a second graph, which protobuf merges with the first", [[7, []], [7, [[5, here]]]]],
+    [
+      "a second graph, which protobuf merges with the first",
+      [
+        [7, []],
+        [7, [[5, here]]],
+      ],
+    ],
   ];
   test.each(PLACES)("in %s", async (_name, fields) => {
     expect(await locationsIn(encodeMessage(fields))).toEqual(["here"]);
@@ -66,11 +72,22 @@ describe("found", () => {
     // Numbers of fields that ONNX gives to no message with tensors in it.
     const field = fc.tuple(fc.integer({ min: 30, max: 2 ** 20 }), numbers);
     await fc.assert(
-      fc.asyncProperty(fc.array(field), fc.array(field), fc.string({ maxLength: 4000 }), async (before, after, location) => {
-        const entry: Field = [13, [[1, "location"], [2, location]]];
-        const bytes = model([...before, [5, [...before, entry, ...after]], ...after]);
-        expect(await locationsIn(bytes)).toEqual([location]);
-      }),
+      fc.asyncProperty(
+        fc.array(field),
+        fc.array(field),
+        fc.string({ maxLength: 4000 }),
+        async (before, after, location) => {
+          const entry: Field = [
+            13,
+            [
+              [1, "location"],
+              [2, location],
+            ],
+          ];
+          const bytes = model([...before, [5, [...before, entry, ...after]], ...after]);
+          expect(await locationsIn(bytes)).toEqual([location]);
+        },
+      ),
       { numRuns: 50 },
     );
   });
@@ -95,8 +112,7 @@ describe("found", () => {
 });
 
 describe("no ONNX model", () => {
-  const nested = (depth: number): readonly Field[] =>
-    depth === 0 ? [] : [[1, [[5, [[6, nested(depth - 1)]]]]]];
+  const nested = (depth: number): readonly Field[] => (depth === 0 ? [] : [[1, [[5, [[6, nested(depth - 1)]]]]]]);
   const CASES: readonly [string, Uint8Array][] = [
     ["text", Buffer.from("#!/usr/bin/env node\n")],
     ["cut off in a field", model([[5, tensor({ location: "x" })]]).subarray(0, -5)],
@@ -106,7 +122,23 @@ describe("no ONNX model", () => {
     ["an unknown wire type", Buffer.from([0x0f])],
     ["a number beyond its message", Buffer.from([0x3a, 0x02, 0x08, 0xff, 0x01])],
     ["nested too deep", model(nested(40))],
-    ["external data without end", model([[5, [[13, [[1, "location"], [2, "x".repeat(20_000)]]]]]])],
+    [
+      "external data without end",
+      model([
+        [
+          5,
+          [
+            [
+              13,
+              [
+                [1, "location"],
+                [2, "x".repeat(20_000)],
+              ],
+            ],
+          ],
+        ],
+      ]),
+    ],
   ];
   test.each(CASES)("%s", async (_name, bytes) => {
     const failing = locationsIn(bytes);
@@ -136,7 +168,13 @@ describe("where external data may be", () => {
   }
 
   beforeEach(async () => {
-    for (const file of ["model/weights.bin", "model/a/b.bin", "outside/secret", "model-2/secret", "model/*/_ORT_MEM_ADDR_/*"]) {
+    for (const file of [
+      "model/weights.bin",
+      "model/a/b.bin",
+      "outside/secret",
+      "model-2/secret",
+      "model/*/_ORT_MEM_ADDR_/*",
+    ]) {
       await mkdir(path.dirname(path.join(folder, file)), { recursive: true });
       await writeFile(path.join(folder, file), modelOfSize(10));
     }
@@ -146,9 +184,12 @@ describe("where external data may be", () => {
     await symlink("../model-2/secret", path.join(folder, "model/neighbour"));
   });
 
-  test.each(["weights.bin", "./weights.bin", "a/b.bin", "a//b.bin", "inside"])("%s is in the model's folder", async (location) => {
-    await expect(requireAt(location)).resolves.toBeUndefined();
-  });
+  test.each(["weights.bin", "./weights.bin", "a/b.bin", "a//b.bin", "inside"])(
+    "%s is in the model's folder",
+    async (location) => {
+      await expect(requireAt(location)).resolves.toBeUndefined();
+    },
+  );
 
   const REFUSED: readonly [string, string, RegExp][] = [
     ["../outside/secret", "UNSAFE_PATH", /it: its external data is at "..\/outside\/secret"; everything must stay/],

@@ -107,15 +107,20 @@ describe("refused", () => {
       "INVALID_STORAGE_URI",
       /must not contain "\.\."/,
     ],
-    [
-      "a link out of the claim",
-      "pvc://models/escape",
-      "UNSAFE_PATH",
-      /a symbolic link leads out of the volume/,
-    ],
+    ["a link out of the claim", "pvc://models/escape", "UNSAFE_PATH", /a symbolic link leads out of the volume/],
     ["a link to the root", "pvc://models/absolute/etc/passwd", "UNSAFE_PATH", /leads out of the volume/],
-    ["external data outside", "pvc://models/outside", "UNSAFE_PATH", /its external data is at "..\/weights\/weights.bin"/],
-    ["external data that is a link out", "pvc://models/linked", "UNSAFE_PATH", /"weights.bin" is a link out of its folder/],
+    [
+      "external data outside",
+      "pvc://models/outside",
+      "UNSAFE_PATH",
+      /its external data is at "..\/weights\/weights.bin"/,
+    ],
+    [
+      "external data that is a link out",
+      "pvc://models/linked",
+      "UNSAFE_PATH",
+      /"weights.bin" is a link out of its folder/,
+    ],
     ["a file that is a link out", "pvc://models/inner", "UNSAFE_PATH", /leads out of the volume/],
     ["a claim called ..", "pvc://../secret", "INVALID_STORAGE_URI", /give pvc:\/\/CLAIM\/PATH/],
     ["no claim", "pvc:///digits", "INVALID_STORAGE_URI", /give pvc:\/\/CLAIM\/PATH/],
@@ -182,7 +187,12 @@ describe("images", () => {
   });
 
   const REFUSED: readonly [string, string, string, RegExp][] = [
-    ["not mounted", "images/none", "MODEL_NOT_FOUND", /the image of oci:.*, mounted at .*: there is no such file or folder/],
+    [
+      "not mounted",
+      "images/none",
+      "MODEL_NOT_FOUND",
+      /the image of oci:.*, mounted at .*: there is no such file or folder/,
+    ],
     ["empty", "images/empty", "MODEL_NOT_FOUND", /the image of oci:.* is empty/],
     ["whose folder is a link out", "images/escape", "UNSAFE_PATH", /leads out of the volume/],
   ];
@@ -225,7 +235,9 @@ describe("a checksum", () => {
   ])("that would not cover %s is refused", async (what, storageUri) => {
     const sha256 = createHash("sha256").update(modelWithExternalData("weights.bin")).digest("hex");
     const failing = fetchFrom(storageUri, { storageSha256: sha256 });
-    await expect(failing).rejects.toThrow(`${storageUri} is ${what}, but --storage-sha256 is of one file; pack it as an`);
+    await expect(failing).rejects.toThrow(
+      `${storageUri} is ${what}, but --storage-sha256 is of one file; pack it as an`,
+    );
     await expect(failing).rejects.toMatchObject({ code: "INVALID_STORAGE_SETTING" });
   });
 });

@@ -41,8 +41,11 @@ describe.skipIf(program === undefined)("Google Cloud Storage (fake-gcs-server)",
 
   beforeAll(async () => {
     server = await startServerProcess(program ?? "", (port) => [
-      ...["-backend", "memory", "-scheme", "http", "-host", "127.0.0.1", "-port", `${port}`],
-      ...["-log-level", "error"],
+      "-backend=memory",
+      "-scheme=http",
+      "-host=127.0.0.1",
+      `-port=${port}`,
+      "-log-level=error",
     ]);
     await post("/storage/v1/b?project=test", JSON.stringify({ name: "models" }));
     await put("single.onnx", MODEL);
@@ -93,7 +96,12 @@ describe.skipIf(program === undefined)("Google Cloud Storage (fake-gcs-server)",
     ["a folder: the latest version", "gs://models/versions", "11", ["11/labels/de.txt", "11/model.onnx"]],
     ["a folder, with a slash", "gs://models/versions/2/", "1", ["model.onnx"]],
     ["a folder with external data", "gs://models/weights", "1", ["data/weights.bin", "model.onnx"]],
-    ["an object with external data beside it", "gs://models/weights/model.onnx", "1", ["data/weights.bin", "model.onnx"]],
+    [
+      "an object with external data beside it",
+      "gs://models/weights/model.onnx",
+      "1",
+      ["data/weights.bin", "model.onnx"],
+    ],
     ["an archive", "gs://models/archive.zip", "1", ["model.onnx"]],
   ];
   test.each(FOUND)("%s is found", async (_name, storageUri, version, files) => {
@@ -103,10 +111,28 @@ describe.skipIf(program === undefined)("Google Cloud Storage (fake-gcs-server)",
   });
 
   const REFUSED: readonly [string, string, Partial<StorageConfig>, string, RegExp][] = [
-    ["no such object", "gs://models/none.onnx", {}, "MODEL_NOT_FOUND", /^gs:\/\/models\/none.onnx: there is no such file/],
-    ["no such bucket", "gs://nobody/a.onnx", {}, "MODEL_NOT_FOUND", /^gs:\/\/nobody\/a.onnx\/?: (there is no|HTTP 404)/],
+    [
+      "no such object",
+      "gs://models/none.onnx",
+      {},
+      "MODEL_NOT_FOUND",
+      /^gs:\/\/models\/none.onnx: there is no such file/,
+    ],
+    [
+      "no such bucket",
+      "gs://nobody/a.onnx",
+      {},
+      "MODEL_NOT_FOUND",
+      /^gs:\/\/nobody\/a.onnx\/?: (there is no|HTTP 404)/,
+    ],
     ["a folder without a model", "gs://models/nothing", {}, "MODEL_NOT_FOUND", /it holds readme.txt$/],
-    ["more bytes than allowed", "gs://models/large.onnx", { maxModelBytes: 1000 }, "MODEL_TOO_LARGE", /--max-model-bytes/],
+    [
+      "more bytes than allowed",
+      "gs://models/large.onnx",
+      { maxModelBytes: 1000 },
+      "MODEL_TOO_LARGE",
+      /--max-model-bytes/,
+    ],
     ["a folder of more files", "gs://models/versions", { maxModelFiles: 2 }, "MODEL_TOO_LARGE", /--max-model-files/],
     [
       "a host that is not configured",
@@ -116,7 +142,7 @@ describe.skipIf(program === undefined)("Google Cloud Storage (fake-gcs-server)",
       /127.0.0.1 is not allowed/,
     ],
   ];
-  test.each(REFUSED)("%s is refused", async (_name, storageUri, config, code, message) => {
+  test.each(REFUSED)("%s is refused", async (_name, ...[storageUri, config, code, message]) => {
     const failing = fetchFrom(storageUri, config);
     await expect(failing).rejects.toThrow(message);
     await expect(failing).rejects.toMatchObject({ code });

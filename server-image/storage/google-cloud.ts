@@ -76,7 +76,10 @@ class GoogleBucket {
   file(name: string): RemoteFile {
     const label = `gs://${this.#bucket}/${name}`;
     const url = (generation?: string) =>
-      this.#url(`/o/${encodeURIComponent(name)}`, { alt: "media", ...(generation === undefined ? {} : { generation }) });
+      this.#url(`/o/${encodeURIComponent(name)}`, {
+        alt: "media",
+        ...(generation === undefined ? {} : { generation }),
+      });
     return {
       label,
       open: async (position, signal) => {
@@ -121,7 +124,10 @@ class GoogleBucket {
     const { access, identity } = this.#options;
     const explain: Explain = (status) =>
       status === 401 || status === 403
-        ? ["ACCESS_DENIED", `asked with credentials from ${identity.name}; they must allow storage.objects.get and .list`]
+        ? [
+            "ACCESS_DENIED",
+            `asked with credentials from ${identity.name}; they must allow storage.objects.get and .list`,
+          ]
         : undefined;
     return get(url, { ...request, access, explain, authorization: await identity.authorization() });
   }

@@ -1,10 +1,11 @@
 // HTTP agents that check the address they are about to connect to, whatever name or spelling led to it.
 
-import { lookup, type LookupAddress } from "node:dns";
+import { type LookupAddress, lookup } from "node:dns";
 import { type AgentOptions, type ClientRequestArgs, Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent, type RequestOptions } from "node:https";
 import { isIP, type LookupFunction } from "node:net";
 import type { Duplex } from "node:stream";
+import { callbackify } from "node:util";
 
 import { LoadError } from "../load-error.ts";
 import type { NetworkPolicy } from "./network-policy.ts";
@@ -34,7 +35,10 @@ export const resolveWithSystem: ResolveHost = async (name) => {
 export function makeGuardedAgents(policy: NetworkPolicy, resolve: ResolveHost, advice: string): GuardedAgents {
   const guard = new AddressGuard(policy, advice);
   // One connection per request, gone with it: none is left behind when the download ends.
-  const options: AgentOptions & { lookup: LookupFunction } = { keepAlive: false, lookup: guardedLookup(guard, resolve) };
+  const options: AgentOptions & { lookup: LookupFunction } = {
+    keepAlive: false,
+    lookup: guardedLookup(guard, resolve),
+  };
   return { http: new GuardedHttpAgent(guard, options), https: new GuardedHttpsAgent(guard, options) };
 }
 
@@ -105,20 +109,27 @@ class AddressGuard {
 }
 
 function guardedLookup(guard: AddressGuard, resolve: ResolveHost): LookupFunction {
-  return (name, { all, family }, done) => {
-    const answer = async () => {
-      const addresses = await resolve(name);
-      const allowed = addresses.filter(({ address }) => guard.isAllowed(address));
-      const fitting = allowed.filter((entry) => family === 0 || family === undefined || family === entry.family);
-      const [first] = fitting;
-      if (first === undefined) {
-        throw guard.refuse(name, addresses.map(({ address }) => address)) ?? new Error(`no address for ${name}`);
-      }
-      return { fitting, first };
-    };
-    answer().then(
-      ({ fitting, first }) => (all === true ? done(null, [...fitting]) : done(null, first.address, first.family)),
-      (error: NodeJS.ErrnoException) => done(error, ""),
+  const find = callbackify(async (name: string, family: unknown) => {
+    const addresses = await resolve(name);
+    const fitting = addresses.filter(
+      (entry) => guard.isAllowed(entry.address) && (family === 0 || family === undefined || family === entry.family),
     );
+    const [first] = fitting;
+    if (first !== undefined) {
+      return { fitting, first };
+    }
+    const all = addresses.map(({ address }) => address);
+    throw guard.refuse(name, all) ?? new Error(`there is no address for ${name}`);
+  });
+  return (name, { all, family }, done) => {
+    find(name, family, (error: NodeJS.ErrnoException | null, found) => {
+      if (error !== null) {
+        done(error, "");
+      } else if (all === true) {
+        done(null, found.fitting);
+      } else {
+        done(null, found.first.address, found.first.family);
+      }
+    });
   };
 }

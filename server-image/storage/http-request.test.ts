@@ -25,7 +25,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  await Promise.all(servers.splice(0).map((server) => server.stop()));
+  await Promise.all(servers.splice(0).map((each) => each.stop()));
 });
 
 function server(index: number): TestHttpServer {
@@ -79,7 +79,9 @@ describe("loopback, in every spelling", () => {
       config: { ...config, storageAllowedNetworks: DEFAULT_ALLOWED_NETWORKS },
       options: { resolveHost },
     });
-    await expect(failing).rejects.toThrow(new RegExp(`address (${named}).* is not allowed; .*--storage-allowed-networks`));
+    await expect(failing).rejects.toThrow(
+      new RegExp(`address (${named}).* is not allowed; .*--storage-allowed-networks`),
+    );
     await expect(failing).rejects.toMatchObject({ code: "ADDRESS_NOT_ALLOWED" });
     expect(server(0).requests).toHaveLength(0);
 
@@ -142,7 +144,10 @@ test("of several addresses, only the allowed ones are connected to", async () =>
 });
 
 test("an unknown name is tried again, since name servers have their moments", async () => {
-  const failing = testFetch({ config: { storageUri: "http://nobody.test/m" }, options: { resolveHost: resolveFrom({}) } });
+  const failing = testFetch({
+    config: { storageUri: "http://nobody.test/m" },
+    options: { resolveHost: resolveFrom({}) },
+  });
   await expect(failing).rejects.toThrow("http://nobody.test/m: ENOTFOUND nobody.test; given up after 5 attempts");
 });
 
@@ -184,7 +189,12 @@ describe("redirects", () => {
     ["to metadata", "http://169.254.169.254/latest?x=s3cr3t", "ADDRESS_NOT_ALLOWED", /169.254.169.254 is not allowed/],
     ["to no address", "http://", "STORAGE_UNAVAILABLE", /first: a redirect without a valid address/],
     ["to a file", "file:///etc/passwd", "INVALID_STORAGE_URI", /neither https nor http; give the final address/],
-    ["with a password", "http://a:s3cr3t@127.0.0.1/", "INVALID_STORAGE_URI", /redirects to http:\/\/127.0.0.1\/, with a/],
+    [
+      "with a password",
+      "http://a:s3cr3t@127.0.0.1/",
+      "INVALID_STORAGE_URI",
+      /redirects to http:\/\/127.0.0.1\/, with a/,
+    ],
     ["in a circle", "/first", "STORAGE_UNAVAILABLE", /first: more than 5 redirects/],
   ];
   test.each(REFUSED)("%s are refused", async (_name, location, code, message) => {
@@ -203,14 +213,18 @@ describe("redirects", () => {
   test("from a public host into a private network are refused, between private hosts not", async () => {
     const isPublic = (address: string) => address === "127.0.0.1";
     const failing = follow(`${server(1).origin}/second`, { isPublic });
-    await expect(failing).rejects.toThrow("127.0.0.2 is not allowed; a public host must not redirect into a private network");
+    await expect(failing).rejects.toThrow(
+      "127.0.0.2 is not allowed; a public host must not redirect into a private network",
+    );
     expect(server(1).requests).toHaveLength(0);
     expect(await follow(`${server(1).origin}/second`, { isPublic: () => false })).toEqual(BODY);
   });
 
   test("from https to http are refused, the other way round not", () => {
     const secure = new URL("https://models.example.com/a");
-    expect(() => redirectTarget(secure, "http://models.example.com/a")).toThrow("which is not encrypted; give the final");
+    expect(() => redirectTarget(secure, "http://models.example.com/a")).toThrow(
+      "which is not encrypted; give the final",
+    );
     const open = new URL("http://models.example.com/a");
     expect(redirectTarget(open, "https://cdn.example.com/a").href).toBe("https://cdn.example.com/a");
   });

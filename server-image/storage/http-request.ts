@@ -65,8 +65,16 @@ export function makeHttpAccess(
   stallTimeoutMs: number,
 ): HttpAccess {
   return {
-    agents: makeGuardedAgents(new NetworkPolicy(allowedNetworks), resolve, "allow its network with --storage-allowed-networks"),
-    publicAgents: makeGuardedAgents(new NetworkPolicy([]), resolve, "a public host must not redirect into a private network"),
+    agents: makeGuardedAgents(
+      new NetworkPolicy(allowedNetworks),
+      resolve,
+      "allow its network with --storage-allowed-networks",
+    ),
+    publicAgents: makeGuardedAgents(
+      new NetworkPolicy([]),
+      resolve,
+      "a public host must not redirect into a private network",
+    ),
     isPublic,
     stallTimeoutMs,
   };
@@ -201,7 +209,9 @@ export function redirectTarget(from: URL, location: string | undefined): URL {
   }
   const problem = problemOf(from, target);
   if (problem !== undefined) {
-    throw invalidUri(`${withoutSecrets(from)}: redirects to ${withoutSecrets(target)}, ${problem}; give the final address`);
+    throw invalidUri(
+      `${withoutSecrets(from)}: redirects to ${withoutSecrets(target)}, ${problem}; give the final address`,
+    );
   }
   return target;
 }

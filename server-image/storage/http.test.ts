@@ -137,7 +137,10 @@ describe("resumed", () => {
     const { onProgress, told } = recordProgress();
     expect(await readFile((await fetchIt({}, { onProgress })).path)).toEqual(BODY);
     // How much of the first half counts is up to timing: what a broken connection had not delivered is lost.
-    expect(server.requests[1]?.headers).toMatchObject({ range: expect.stringMatching(/^bytes=[1-9]\d*-$/), "if-range": etag });
+    expect(server.requests[1]?.headers).toMatchObject({
+      range: expect.stringMatching(/^bytes=[1-9]\d*-$/),
+      "if-range": etag,
+    });
     const counts = told.map(({ bytes }) => bytes);
     expect(counts).toEqual(counts.toSorted((a, b) => a - b));
     expect(told.every(({ totalBytes }) => totalBytes === BODY.length)).toBe(true);
@@ -145,7 +148,11 @@ describe("resumed", () => {
 
   const OTHER = modelOfSize(200_000);
   const BEGINNINGS: Record<string, [string | undefined, Listener, Buffer]> = {
-    "the file has changed": [etag, (request, response) => sendFile(request, response, { body: OTHER, etag: '"2"' }), OTHER],
+    "the file has changed": [
+      etag,
+      (request, response) => sendFile(request, response, { body: OTHER, etag: '"2"' }),
+      OTHER,
+    ],
     "the file has become shorter than what is there": [
       etag,
       (request, response, count) =>
@@ -371,12 +378,7 @@ test("what a killed process left in the model directory is removed; other files 
     await writeFile(path.join(folder, file), "old");
   }
   expect(await readFile((await fetchIt()).path)).toEqual(BODY);
-  expect((await left()).toSorted()).toEqual([
-    "mine",
-    "mine/model.onnx",
-    "plimsoll-model",
-    "plimsoll-model/model.onnx",
-  ]);
+  expect((await left()).toSorted()).toEqual(["mine", "mine/model.onnx", "plimsoll-model", "plimsoll-model/model.onnx"]);
 });
 
 test("progress is logged every five seconds, with what is known", async () => {

@@ -45,7 +45,11 @@ beforeEach(async () => {
   hub = await startHttpServer((request, response) => {
     const [, owner, repository, resolve, ...rest] = (request.url ?? "").split("/");
     const file = rest.join("/");
-    if (owner !== "team" || resolve !== "resolve" || (repository === "private" && request.headers.authorization === undefined)) {
+    if (
+      owner !== "team" ||
+      resolve !== "resolve" ||
+      (repository === "private" && request.headers.authorization === undefined)
+    ) {
       response.writeHead(401, { "x-error-code": "RepoNotFound" }).end();
     } else if (repository === "gated") {
       response.writeHead(403, { "x-error-code": "GatedRepo" }).end();
@@ -132,7 +136,12 @@ describe("refused", () => {
     ["a gated repository", "hf://team/gated/model.onnx", "ACCESS_DENIED", /its owner must grant access; give HF_TOKEN/],
     ["no such file", "hf://team/model/none.onnx", "MODEL_NOT_FOUND", /HTTP 404; there is no such file$/],
     ["no such revision", "hf://team/model@v9/model.onnx", "MODEL_NOT_FOUND", /HTTP 404; there is no such revision$/],
-    ["a revision with broken signs", "hf://team/model@%/model.onnx", "INVALID_STORAGE_URI", /write a slash in it as %2F/],
+    [
+      "a revision with broken signs",
+      "hf://team/model@%/model.onnx",
+      "INVALID_STORAGE_URI",
+      /write a slash in it as %2F/,
+    ],
     ["a folder", "hf://team/model/onnx/", "INVALID_STORAGE_URI", /give hf:\/\/OWNER\/REPO\/FILE/],
   ];
   test.each(REFUSED)("%s", async (_name, storageUri, code, message) => {

@@ -41,7 +41,9 @@ export async function openHuggingFaceStorage(
   const [, repository, revision, file] = ADDRESS.exec(storageUri) ?? [];
   const segments = file?.split("/") ?? [];
   if (repository === undefined || file === undefined || segments.some((name) => /^\.{0,2}$/.test(name))) {
-    throw invalidUri(`${labelOf(storageUri)}: give hf://OWNER/REPO/FILE or hf://OWNER/REPO@REVISION/FILE, FILE such as onnx/model.onnx`);
+    throw invalidUri(
+      `${labelOf(storageUri)}: give hf://OWNER/REPO/FILE or hf://OWNER/REPO@REVISION/FILE, FILE such as onnx/model.onnx`,
+    );
   }
   const base = await baseOf(repository, revision, credentials);
   const token = await credentials.get("HF_TOKEN");

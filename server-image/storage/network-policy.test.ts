@@ -9,7 +9,12 @@ const standard = new NetworkPolicy(DEFAULT_ALLOWED_NETWORKS);
 const none = new NetworkPolicy([]);
 const everything = new NetworkPolicy(["0.0.0.0/0", "::/0"]);
 
-const ADDRESSES: readonly [address: string, byDefault: string | undefined, publicOnly: string | undefined, what: string][] = [
+const ADDRESSES: readonly [
+  address: string,
+  byDefault: string | undefined,
+  publicOnly: string | undefined,
+  what: string,
+][] = [
   ["8.8.8.8", undefined, undefined, "public"],
   ["2606:4700::1111", undefined, undefined, "public"],
   ["10.96.0.1", undefined, "not configured", "a service of a cluster"],
@@ -89,10 +94,17 @@ describe("networks", () => {
   test.each(["10.0.0.0/8", "0.0.0.0/0", "1.2.3.4/32", "fc00::/7", "::/0", "::1/128"])("%s is one", (text) => {
     expect(isNetwork(text)).toBe(true);
   });
-  test.each(["10.0.0.0", "10.0.0.0/33", "10.0/8", "fc00::/129", "/8", "10.0.0.0/8/8", "10.0.0.0/-1", "x/8", "fe80::1%e/64"])(
-    "%s is none",
-    (text) => {
-      expect(isNetwork(text)).toBe(false);
-    },
-  );
+  test.each([
+    "10.0.0.0",
+    "10.0.0.0/33",
+    "10.0/8",
+    "fc00::/129",
+    "/8",
+    "10.0.0.0/8/8",
+    "10.0.0.0/-1",
+    "x/8",
+    "fe80::1%e/64",
+  ])("%s is none", (text) => {
+    expect(isNetwork(text)).toBe(false);
+  });
 });

@@ -80,7 +80,9 @@ export function isPublic(address: string): boolean {
 /** An address and the length of its network's part, such as `10.0.0.0/8` or `fc00::/7`. */
 export function isNetwork(text: string): boolean {
   const { address, length, family } = partsOf(text);
-  return family !== 0 && /^\d{1,3}$/.test(length) && Number(length) <= (family === 4 ? 32 : 128) && !address.includes("%");
+  return (
+    family !== 0 && /^\d{1,3}$/.test(length) && Number(length) <= (family === 4 ? 32 : 128) && !address.includes("%")
+  );
 }
 
 const FORBIDDEN = blockListOf(FORBIDDEN_NETWORKS);
@@ -129,7 +131,10 @@ function embeddedIpv4(address: string): string | undefined {
 function groupsOf(address: string): number[] {
   // The URL parser writes every form, dotted IPv4 at the end included, in hexadecimal groups.
   const [head = "", tail] = new URL(`http://[${address}]`).hostname.slice(1, -1).split("::");
-  const numbers = (text: string) => (text === "" ? [] : text.split(":").map((group) => Number.parseInt(group, 16)));
-  const [before, after] = [numbers(head), numbers(tail ?? "")];
+  const [before, after] = [hexadecimalNumbers(head), hexadecimalNumbers(tail ?? "")];
   return [...before, ...Array.from({ length: 8 - before.length - after.length }, () => 0), ...after];
+}
+
+function hexadecimalNumbers(text: string): number[] {
+  return text === "" ? [] : text.split(":").map((group) => Number.parseInt(group, 16));
 }

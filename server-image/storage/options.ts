@@ -57,7 +57,9 @@ export function addStorageOptions(command: Command): void {
 
 function addLimits(command: Command): void {
   command
-    .addOption(seconds("--download-timeout-seconds <seconds>", "longest download, attempts and unpacking included", 600))
+    .addOption(
+      seconds("--download-timeout-seconds <seconds>", "longest download, attempts and unpacking included", 600),
+    )
     .addOption(
       integer("--max-model-bytes <bytes>", "largest model, as downloaded and as unpacked", {
         standard: 10 * GIBIBYTE,
@@ -84,7 +86,10 @@ function addLimits(command: Command): void {
 function addAccess(command: Command): void {
   command
     .addOption(
-      text("--storage-credentials-directory <folder>", "folder of a mounted Secret: one file per credential, by its name"),
+      text(
+        "--storage-credentials-directory <folder>",
+        "folder of a mounted Secret: one file per credential, by its name",
+      ),
     )
     .addOption(
       new Option(
@@ -98,7 +103,9 @@ function addAccess(command: Command): void {
         DEFAULT_ALLOWED_NETWORKS.join(","),
       ),
     )
-    .addOption(httpUrl("--s3-endpoint <url>", "S3 service other than AWS (default: AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL)"))
+    .addOption(
+      httpUrl("--s3-endpoint <url>", "S3 service other than AWS (default: AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL)"),
+    )
     .addOption(
       new Option("--s3-addressing-style <style>", "where the bucket's name goes; auto: virtual for AWS, else path")
         .choices(ADDRESSING_STYLES)
@@ -120,7 +127,9 @@ function networks(flags: string, description: string): Option {
     const list = value === "" ? [] : value.split(",").map((network) => network.trim());
     const wrong = list.find((network) => !isNetwork(network));
     if (wrong !== undefined) {
-      throw new InvalidArgumentError(`${JSON.stringify(wrong)} is no network; give a list such as 10.0.0.0/8,fc00::/7.`);
+      throw new InvalidArgumentError(
+        `${JSON.stringify(wrong)} is no network; give a list such as 10.0.0.0/8,fc00::/7.`,
+      );
     }
     return list;
   });

@@ -22,7 +22,10 @@ export interface Attempts<T> {
  * What `action` resolves with once it does. Rejects with a LoadError when it has failed with a RetryableError too often,
  * with any other error at once, and with the signal's reason when it aborts.
  */
-export async function withRetries<T>({ action, progress = () => 0, label }: Attempts<T>, transfer: Transfer): Promise<T> {
+export async function withRetries<T>(
+  { action, progress = () => 0, label }: Attempts<T>,
+  transfer: Transfer,
+): Promise<T> {
   let furthest = progress();
   for (let attempt = 1; ; attempt += 1) {
     try {

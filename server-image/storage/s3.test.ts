@@ -14,7 +14,13 @@ import type { FetchedModel } from "./model-file.ts";
 import type { StorageConfig } from "./options.ts";
 import { LOOPBACK, testFetch } from "./testing/fetch.ts";
 import { modelOfSize, modelWithExternalData } from "./testing/onnx.ts";
-import { type Fault, type FaultyWay, type ServerProcess, startFaultyWay, startServerProcess } from "./testing/server-process.ts";
+import {
+  type Fault,
+  type FaultyWay,
+  type ServerProcess,
+  startFaultyWay,
+  startServerProcess,
+} from "./testing/server-process.ts";
 import { zipOf } from "./testing/zip.ts";
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
@@ -38,8 +44,12 @@ describe.skipIf(program === undefined)("S3 (versitygw)", () => {
     server = await startServerProcess(
       program ?? "",
       (port) => [
-        ...["--port", `127.0.0.1:${port}`, "--virtual-domain", "s3.test", "--quiet"],
-        ...["posix", "--sidecar", path.join(folder, "sidecar"), path.join(folder, "gateway")],
+        `--port=127.0.0.1:${port}`,
+        "--virtual-domain=s3.test",
+        "--quiet",
+        "posix",
+        `--sidecar=${path.join(folder, "sidecar")}`,
+        path.join(folder, "gateway"),
       ],
       { ROOT_ACCESS_KEY: KEYS.AWS_ACCESS_KEY_ID, ROOT_SECRET_KEY: KEYS.AWS_SECRET_ACCESS_KEY },
     );
@@ -112,7 +122,12 @@ describe.skipIf(program === undefined)("S3 (versitygw)", () => {
       ],
       ["a folder, with a slash", "s3://models/versions/2/", "1", ["model.onnx"]],
       ["a folder with external data", "s3://models/weights", "1", ["data/weights.bin", "model.onnx"]],
-      ["an object whose external data is beside it", "s3://models/weights/model.onnx", "1", ["data/weights.bin", "model.onnx"]],
+      [
+        "an object whose external data is beside it",
+        "s3://models/weights/model.onnx",
+        "1",
+        ["data/weights.bin", "model.onnx"],
+      ],
       ["an archive", "s3://models/archive.zip", "1", ["model.onnx"]],
       ["a bucket", "s3://public", "1", ["model.onnx"]],
     ];
@@ -160,7 +175,10 @@ describe.skipIf(program === undefined)("S3 (versitygw)", () => {
     }
 
     test("of a mounted Secret, line ends and all, win over those of the environment", async () => {
-      await mount({ AWS_ACCESS_KEY_ID: `${KEYS.AWS_ACCESS_KEY_ID}\n`, AWS_SECRET_ACCESS_KEY: `${KEYS.AWS_SECRET_ACCESS_KEY}\n` });
+      await mount({
+        AWS_ACCESS_KEY_ID: `${KEYS.AWS_ACCESS_KEY_ID}\n`,
+        AWS_SECRET_ACCESS_KEY: `${KEYS.AWS_SECRET_ACCESS_KEY}\n`,
+      });
       const environment = { AWS_ACCESS_KEY_ID: "other", AWS_SECRET_ACCESS_KEY: "other" };
       const model = await fetchFrom(
         "s3://models/single.onnx",
@@ -201,7 +219,7 @@ describe.skipIf(program === undefined)("S3 (versitygw)", () => {
         /belong together: --storage-credentials-directory has only one of them/,
       ],
     ];
-    test.each(REFUSED)("refused: %s", async (_name, files, environment, code, message) => {
+    test.each(REFUSED)("refused: %s", async (_name, ...[files, environment, code, message]) => {
       await mount(files);
       const failing = fetchFrom("s3://models/single.onnx", { storageCredentialsDirectory: secret }, { environment });
       await expect(failing).rejects.toThrow(message);
@@ -226,10 +244,28 @@ describe.skipIf(program === undefined)("S3 (versitygw)", () => {
       ],
       ["no such bucket", "s3://nobody/a.onnx", {}, "MODEL_NOT_FOUND", /NoSuchBucket \(HTTP 404\); check the bucket/],
       ["a folder without a model", "s3://models/nothing", {}, "MODEL_NOT_FOUND", /it holds readme.txt$/],
-      ["more bytes than allowed", "s3://models/large.onnx", { maxModelBytes: 1000 }, "MODEL_TOO_LARGE", /--max-model-bytes/],
-      ["a folder of more bytes", "s3://models/versions", { maxModelBytes: 1000 }, "MODEL_TOO_LARGE", /--max-model-bytes/],
+      [
+        "more bytes than allowed",
+        "s3://models/large.onnx",
+        { maxModelBytes: 1000 },
+        "MODEL_TOO_LARGE",
+        /--max-model-bytes/,
+      ],
+      [
+        "a folder of more bytes",
+        "s3://models/versions",
+        { maxModelBytes: 1000 },
+        "MODEL_TOO_LARGE",
+        /--max-model-bytes/,
+      ],
       ["a folder of more files", "s3://models/versions", { maxModelFiles: 2 }, "MODEL_TOO_LARGE", /--max-model-files/],
-      ["external data too many", "s3://models/weights/model.onnx", { maxModelFiles: 1 }, "MODEL_TOO_LARGE", /--max-model-f/],
+      [
+        "external data too many",
+        "s3://models/weights/model.onnx",
+        { maxModelFiles: 1 },
+        "MODEL_TOO_LARGE",
+        /--max-model-f/,
+      ],
       [
         "an endpoint on loopback that is not configured",
         "s3://models/single.onnx",
@@ -252,7 +288,7 @@ describe.skipIf(program === undefined)("S3 (versitygw)", () => {
         /s3:\/\/models\/versions is a folder, but --storage-sha256 is of one file/,
       ],
     ];
-    test.each(REFUSED)("%s", async (_name, storageUri, config, code, message) => {
+    test.each(REFUSED)("%s", async (_name, ...[storageUri, config, code, message]) => {
       const failing = fetchFrom(storageUri, config);
       await expect(failing).rejects.toThrow(message);
       await expect(failing).rejects.toMatchObject({ code });

@@ -143,7 +143,10 @@ class S3Bucket {
   #explain(status: number, name: string): [LoadErrorCode, string] {
     if (status === 401 || status === 403) {
       const { identity } = this.#options;
-      return ["ACCESS_DENIED", `asked with credentials from ${identity}; S3 also says so of a missing key that may not be listed`];
+      return [
+        "ACCESS_DENIED",
+        `asked with credentials from ${identity}; S3 also says so of a missing key that may not be listed`,
+      ];
     }
     if (status === 404) {
       return ["MODEL_NOT_FOUND", `check the ${name === "NoSuchBucket" ? "bucket" : "path"} of the storage URI`];

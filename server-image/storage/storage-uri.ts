@@ -46,7 +46,9 @@ export function parseBucketAddress(storageUri: string, scheme: "s3" | "gs"): Buc
   const match = /^\w+:\/\/([a-z0-9](?:[a-z0-9._-]{1,220})[a-z0-9])(?:\/(.*))?$/s.exec(storageUri);
   const [, bucket, key = ""] = match ?? [];
   if (bucket === undefined || bucket.includes("..")) {
-    throw invalidUri(`the storage URI must be ${scheme}://BUCKET/PATH, BUCKET being lower case letters, digits, ., - and _`);
+    throw invalidUri(
+      `the storage URI must be ${scheme}://BUCKET/PATH, BUCKET being lower case letters, digits, ., - and _`,
+    );
   }
   const segments = key.split("/");
   const inner = key.endsWith("/") ? segments.slice(0, -1) : segments;

@@ -40,7 +40,7 @@ export async function unpackTar(file: string, { compressed, writer, signal }: Un
         writer.hardLink(name, linkname ?? "");
         break;
       default:
-        writer.refuse(name, String(type ?? "entry of an unknown type"));
+        writer.refuse(name, type ?? "entry of an unknown type");
     }
     entry.resume();
   }

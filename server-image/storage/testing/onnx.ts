@@ -14,7 +14,8 @@ export function encodeMessage(fields: readonly Field[]): Uint8Array {
       writer.uint32(number * 8).uint32(value);
     } else {
       writer.uint32(number * 8 + 2);
-      const bytes = value instanceof Uint8Array ? value : typeof value === "string" ? Buffer.from(value) : encodeMessage(value);
+      const bytes =
+        value instanceof Uint8Array ? value : typeof value === "string" ? Buffer.from(value) : encodeMessage(value);
       writer.bytes(bytes);
     }
   }
@@ -23,18 +24,42 @@ export function encodeMessage(fields: readonly Field[]): Uint8Array {
 
 /** TensorProto, with entries of external data. */
 export function tensor(external: Readonly<Record<string, string>>): readonly Field[] {
-  const entries = Object.entries(external).map(([key, value]): Field => [13, [[1, key], [2, value]]]);
+  const entries = Object.entries(external).map(
+    ([key, value]): Field => [
+      13,
+      [
+        [1, key],
+        [2, value],
+      ],
+    ],
+  );
   return [[1, 4], [2, 1], [8, "weights"], ...entries, [14, 1]];
 }
 
 /** ModelProto around the fields of a graph. */
 export function model(graph: readonly Field[]): Buffer {
-  return Buffer.from(encodeMessage([[1, 8], [7, graph], [8, [[2, 17]]]]));
+  return Buffer.from(
+    encodeMessage([
+      [1, 8],
+      [7, graph],
+      [8, [[2, 17]]],
+    ]),
+  );
 }
 
 /** A model that carries `bytes` bytes of weights of its own. It passes every check of the storage; onnxruntime has its own. */
 export function modelOfSize(bytes: number): Buffer {
-  return model([[5, [[1, bytes], [2, 2], [8, "weights"], [9, Buffer.alloc(bytes, "model")]]]]);
+  return model([
+    [
+      5,
+      [
+        [1, bytes],
+        [2, 2],
+        [8, "weights"],
+        [9, Buffer.alloc(bytes, "model")],
+      ],
+    ],
+  ]);
 }
 
 /** A model whose only tensor is in another file. */
