@@ -14,7 +14,7 @@ import { splitPath } from "./split-path.ts";
 import { refuseUnreadable } from "./unreadable.ts";
 
 /** Answers one request; must not reject for a fault of the client. */
-export type HttpHandler = (request: HttpRequest) => Promise<HttpAnswer>;
+export type HttpHandler = (request: HttpRequest) => HttpAnswer | Promise<HttpAnswer>;
 
 export interface ListenerOptions {
   readonly handle: HttpHandler;
