@@ -175,7 +175,8 @@ describe("SIGTERM", () => {
     const silent = createServer(() => undefined).listen(0, "127.0.0.1");
     await once(silent, "listening");
     const { port } = silent.address() as { port: number };
-    const program = startServing(`http://127.0.0.1:${port}/m.onnx`, "--drain-delay-seconds", "3600");
+    const loopback = ["--storage-allowed-networks", "127.0.0.0/8"];
+    const program = startServing(`http://127.0.0.1:${port}/m.onnx`, "--drain-delay-seconds", "3600", ...loopback);
     await logged(program, "listening");
     program.process.kill("SIGTERM");
     expect(await program.exit).toEqual({ code: 0, signal: null });

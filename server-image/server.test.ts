@@ -45,7 +45,7 @@ test("alive and not ready until the model is there, then ready with the phases m
   for (const phase of ["download", "load", "warm-up"]) {
     expect(text).toMatch(new RegExp(`^plimsoll_model_load_seconds\\{phase="${phase}"\\} \\d`, "m"));
   }
-  expect(await readdir(folder)).toEqual(["model.onnx"]);
+  expect(await readdir(folder)).toEqual(["plimsoll-model"]);
   await server.stop();
   expect(await readdir(folder)).toEqual([]);
   storage.close();
@@ -80,7 +80,7 @@ describe("without a folder for downloads", () => {
     const [folder = "none"] = await readdir(temporary);
     expect(folder).toMatch(/^plimsoll-\w{6}$/);
     expect((await stat(path.join(temporary, folder))).mode & 0o777).toBe(0o700);
-    expect(await readdir(path.join(temporary, folder))).toEqual(["model.onnx"]);
+    expect(await readdir(path.join(temporary, folder))).toEqual(["plimsoll-model"]);
     await server.stop();
     expect(await readdir(temporary)).toEqual([]);
     storage.close();
