@@ -51,9 +51,8 @@ export class Connections {
     return this.#calls;
   }
 
-  /** For each call when it arrives. */
-  callBegan(session: Http2Session | undefined): void {
-    this.#calls += 1;
+  /** For each call of any kind when it arrives. */
+  seen(session: Http2Session | undefined): void {
     if (session === undefined || this.#connections.has(session)) {
       return;
     }
@@ -63,7 +62,11 @@ export class Connections {
     session.once("close", () => this.#connections.delete(session));
   }
 
-  /** For each call once it is answered or gone. */
+  callBegan(): void {
+    this.#calls += 1;
+  }
+
+  /** Once for each that began, when it is answered or gone. */
   callEnded(session: Http2Session | undefined): void {
     this.#calls -= 1;
     const connection = session && this.#connections.get(session);

@@ -29,14 +29,16 @@ export function decodeInferRequest(request: InferRequest, metadata: ModelMetadat
   for (const { name, parameters: asked } of outputs) {
     refuseParameters(asked, () => `output ${JSON.stringify(name)}`);
   }
+  const outputNames = selectOutputs(
+    metadata,
+    outputs.map(({ name }) => name),
+  );
+  const priority = readCount(parameters, "priority");
   const timeout = readCount(parameters, "timeout");
   return {
     inputs: inputs.map((input, index) => decodeInput(input, isRaw ? rawInputs[index] : undefined, metadata)),
-    outputNames: selectOutputs(
-      metadata,
-      outputs.map(({ name }) => name),
-    ),
-    priority: readCount(parameters, "priority"),
+    outputNames,
+    priority,
     // In the protocol microseconds; 0 means that there is none.
     timeoutMs: timeout === undefined || timeout === 0 ? undefined : timeout / 1000,
   };

@@ -12,6 +12,7 @@ import {
 
 import type { ProtocolContext } from "../context.ts";
 import { BodyBudget } from "../http/body-budget.ts";
+import { internalsOf } from "./call-internals.ts";
 import type { CallOptions } from "./call-options.ts";
 import { Connections } from "./connections.ts";
 import { Health } from "./health.ts";
@@ -156,11 +157,13 @@ export class GrpcListener {
 
 function inferenceCalls(options: CallOptions): ServerInterceptor {
   return ({ path }, call) => {
+    const internals = internalsOf(call);
+    options.connections.seen(internals.session);
     switch (path) {
       case INFER:
-        return new UnaryCall(call, options);
+        return new UnaryCall(call, internals, options);
       case STREAM_INFER:
-        return new StreamCall(call, options);
+        return new StreamCall(call, internals, options);
       default:
         return new ServerInterceptingCall(call);
     }

@@ -5,7 +5,7 @@ import { ServerInterceptingCall, type ServerInterceptingCallInterface, status } 
 import { Cancellation } from "../../cancellation.ts";
 import { InferenceError } from "../../inference-error.ts";
 import type { BodyShare } from "../http/body-budget.ts";
-import { answeredStatus, type CallInternals, internalsOf } from "./call-internals.ts";
+import { answeredStatus, type CallInternals } from "./call-internals.ts";
 import type { CallOptions } from "./call-options.ts";
 import { encodeStreamError, encodeStreamResponse } from "./encode.ts";
 import { infer, readRequest } from "./infer.ts";
@@ -42,11 +42,11 @@ export class StreamCall extends ServerInterceptingCall {
   readonly #over = Promise.withResolvers<void>();
   #ended = false;
 
-  constructor(call: ServerInterceptingCallInterface, options: CallOptions) {
+  constructor(call: ServerInterceptingCallInterface, internals: CallInternals, options: CallOptions) {
     super(call);
     this.#call = call;
     this.#options = options;
-    this.#internals = internalsOf(call);
+    this.#internals = internals;
     this.#share = options.budget.open();
   }
 
@@ -98,7 +98,7 @@ export class StreamCall extends ServerInterceptingCall {
     this.#share = budget.open();
     this.#unanswered.add(request);
     context.metrics.requestReceived("v2-grpc");
-    connections.callBegan(this.#internals.session);
+    connections.callBegan();
     const answer = this.#run(message, request.cancellation);
     this.#lastAnswer = this.#lastAnswer.then(() => this.#deliver(request, answer));
     if (this.#unanswered.size < MAX_UNANSWERED) {

@@ -5,7 +5,7 @@ import { ServerInterceptingCall, type ServerInterceptingCallInterface, status } 
 import { Cancellation } from "../../cancellation.ts";
 import { InferenceError } from "../../inference-error.ts";
 import type { BodyShare } from "../http/body-budget.ts";
-import { answeredStatus, type CallInternals, internalsOf } from "./call-internals.ts";
+import { answeredStatus, type CallInternals } from "./call-internals.ts";
 import type { CallOptions } from "./call-options.ts";
 import { encodeInferResponse } from "./encode.ts";
 import { infer, readRequest } from "./infer.ts";
@@ -33,11 +33,11 @@ export class UnaryCall extends ServerInterceptingCall {
   #written = false;
   #ended = false;
 
-  constructor(call: ServerInterceptingCallInterface, options: CallOptions) {
+  constructor(call: ServerInterceptingCallInterface, internals: CallInternals, options: CallOptions) {
     super(call);
     this.#call = call;
     this.#options = options;
-    this.#internals = internalsOf(call);
+    this.#internals = internals;
     this.#arrivedAtMs = options.context.clock();
     this.#share = options.budget.open();
   }
@@ -55,9 +55,9 @@ export class UnaryCall extends ServerInterceptingCall {
 
   #onArrival(): void {
     const { context, connections, slots } = this.#options;
-    const { stream, session, compressed } = this.#internals;
+    const { stream, compressed } = this.#internals;
     context.metrics.requestReceived("v2-grpc");
-    connections.callBegan(session);
+    connections.callBegan();
     try {
       context.model.admit();
     } catch (error) {
