@@ -12,6 +12,7 @@ import { StatisticsRecorder } from "../models/statistics.ts";
 import type { ProtocolContext } from "../protocols/context.ts";
 import type { HttpHandler } from "../protocols/http/listener.ts";
 import { HttpListener } from "../protocols/http/listener.ts";
+import { GrpcListener } from "../protocols/open-inference-grpc/listener.ts";
 import { CannedRunner } from "./canned-runner.ts";
 import type { ProbeClientSettings, ProbeCommand, ProbeReport } from "./probe-messages.ts";
 import { makeProbeRequests } from "./probe-requests.ts";
@@ -28,7 +29,9 @@ export interface MeasureIoOptions extends Omit<BatcherSettings, "observer" | "st
   readonly log: Log;
 }
 
-const CLIENT_SCRIPT = new URL("./probe-client.ts", import.meta.url);
+const LOOPBACK = "127.0.0.1";
+const HTTP_CLIENT = new URL("./http-probe-client.ts", import.meta.url);
+const GRPC_CLIENT = new URL("./grpc-probe-client.ts", import.meta.url);
 const CONNECTIONS = 16;
 /** All connections together have no more of the request under way. */
 const MAX_BYTES_UNDER_WAY = 16 * 1024 ** 2;
@@ -40,14 +43,15 @@ const SETTLED = 0.05;
 export async function measureIo(probe: IoProbe, options: MeasureIoOptions): Promise<Readonly<Record<string, number>>> {
   const model = await makeProbeModel(probe, options);
   const metrics = new Metrics({ queueDepth: () => 0, requestsInFlight: () => 0 });
-  const { clock, random, log, maxBodyBytes } = options;
+  const { clock, wallClock, random, log, maxBodyBytes } = options;
   const context = { ...options.context, model, metrics, isStopping: () => false };
-  const listener = new HttpListener({ handle: options.handle(context), maxBodyBytes, clock, random, log });
-  const port = await listener.listen(0, "127.0.0.1");
+  const http = new HttpListener({ handle: options.handle(context), maxBodyBytes, clock, random, log });
+  const grpc = new GrpcListener({ context, maxMessageBytes: maxBodyBytes, wallClock, random });
   try {
-    return await measureProtocols(port, probe, options);
+    const ports = { http: await http.listen(0, LOOPBACK), grpc: await grpc.listen(0, LOOPBACK) };
+    return await measureProtocols(ports, probe, options);
   } finally {
-    await listener.close();
+    await Promise.all([http.close(), grpc.close()]);
   }
 }
 
@@ -69,40 +73,53 @@ function copyOf(request: IoProbe["request"]) {
   return { ...request, inputs: request.inputs.map((tensor) => ({ ...tensor, data: tensor.data.slice() })) };
 }
 
+interface Ports {
+  readonly http: number;
+  readonly grpc: number;
+}
+
 async function measureProtocols(
-  port: number,
+  ports: Ports,
   { loaded, request, budgetMs }: IoProbe,
-  { cpuSeconds, clock, log }: MeasureIoOptions,
+  options: MeasureIoOptions,
 ): Promise<Readonly<Record<string, number>>> {
-  const requests = Object.entries(makeProbeRequests(loaded.metadata.name, request));
-  const largest = Math.max(1, ...requests.map(([, bytes]) => bytes.length));
-  const connections = Math.max(1, Math.min(CONNECTIONS, Math.floor(MAX_BYTES_UNDER_WAY / largest)));
-  const client = await startClient({ port, connections });
+  const requests = Object.entries(makeProbeRequests(loaded.metadata.name, request)) as [Protocol, Buffer][];
   const costs: [Protocol, number][] = [];
-  try {
-    for (const [protocol, bytes] of requests as [Protocol, Buffer][]) {
-      const deadlineMs = clock() + budgetMs / requests.length;
-      const cost = await settle(
-        async () => {
-          const before = cpuSeconds();
-          const report = await client.slice({ bytes, milliseconds: SLICE_MS });
-          return report.failed > 0 ? undefined : (cpuSeconds() - before - report.cpuSeconds) / report.answered;
-        },
-        () => clock() < deadlineMs,
-      );
-      if (cost === undefined) {
-        log.warn(
-          { protocol },
-          "the calibration's requests failed: no load line for this protocol until there is traffic",
-        );
-      } else {
-        costs.push([protocol, cost]);
-      }
+  for (const [protocol, bytes] of requests) {
+    const cost = await measureProtocol(ports, { protocol, bytes, budgetMs: budgetMs / requests.length }, options);
+    if (cost === undefined) {
+      const message = "the calibration's requests failed: no load line for this protocol until there is traffic";
+      options.log.warn({ protocol }, message);
+    } else {
+      costs.push([protocol, cost]);
     }
+  }
+  return Object.fromEntries(costs);
+}
+
+/** Undefined where the requests fail. */
+async function measureProtocol(
+  ports: Ports,
+  { protocol, bytes, budgetMs }: { protocol: Protocol; bytes: Buffer; budgetMs: number },
+  { cpuSeconds, clock }: MeasureIoOptions,
+): Promise<number | undefined> {
+  const connections = Math.max(1, Math.min(CONNECTIONS, Math.floor(MAX_BYTES_UNDER_WAY / bytes.length)));
+  const isGrpc = protocol === "v2-grpc";
+  const client = await startClient(isGrpc ? GRPC_CLIENT : HTTP_CLIENT, {
+    port: isGrpc ? ports.grpc : ports.http,
+    connections,
+  });
+  const deadlineMs = clock() + budgetMs;
+  const measure = async () => {
+    const before = cpuSeconds();
+    const report = await client.slice({ bytes, milliseconds: SLICE_MS });
+    return report.failed > 0 ? undefined : (cpuSeconds() - before - report.cpuSeconds) / report.answered;
+  };
+  try {
+    return await settle(measure, () => clock() < deadlineMs);
   } finally {
     await client.end();
   }
-  return Object.fromEntries(costs);
 }
 
 /** Measures until two figures in a row agree or the time is over; the last one counts. */
@@ -118,8 +135,8 @@ async function settle(measure: () => Promise<number | undefined>, mayGoOn: () =>
   return last;
 }
 
-async function startClient(settings: ProbeClientSettings) {
-  const worker = new Worker(CLIENT_SCRIPT, { workerData: settings, name: "calibration" });
+async function startClient(script: URL, settings: ProbeClientSettings) {
+  const worker = new Worker(script, { workerData: settings, name: "calibration" });
   await once(worker, "message");
   return {
     slice: async (command: ProbeCommand): Promise<ProbeReport> => {

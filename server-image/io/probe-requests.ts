@@ -1,11 +1,13 @@
-// One inference request in the words of each REST protocol, as bytes for a connection.
+// One inference request in the words of each protocol, as bytes for a connection.
+
+import protobuf from "protobufjs/minimal.js";
 
 import type { Protocol } from "../metrics.ts";
 import type { InferenceRequest } from "../models/served-model.ts";
 import type { Tensor } from "../tensors/datatypes.ts";
 import { encodeJsonData } from "../tensors/json-encode.ts";
 
-/** The whole of an HTTP request; undefined where the protocol cannot carry one of the inputs. */
+/** The whole of an HTTP request, or the message of a gRPC call; left out where the protocol cannot carry one of the inputs. */
 export type ProbeRequests = Readonly<Partial<Record<Protocol, Buffer>>>;
 
 export function makeProbeRequests(modelName: string, { inputs }: InferenceRequest): ProbeRequests {
@@ -17,6 +19,7 @@ export function makeProbeRequests(modelName: string, { inputs }: InferenceReques
   return {
     ...(json === undefined ? {} : { "v2-rest": post(v2Path, json) }),
     ...(binary === undefined ? {} : { "v2-rest-binary": post(v2Path, binary.body, binary.header) }),
+    ...(binary === undefined ? {} : { "v2-grpc": grpcMessage(modelName, inputs) }),
     ...(columns === undefined ? {} : { "tfs-rest": post(`/v1/models/${model}:predict`, columns) }),
   };
 }
@@ -44,6 +47,24 @@ function v2Binary(inputs: readonly Tensor[]): { body: Buffer; header: string } {
   const head = Buffer.from(JSON.stringify({ inputs: heads, parameters: { binary_data_output: true } }));
   const body = Buffer.concat([head, ...inputs.map(({ data }) => data as Uint8Array)]);
   return { body, header: `Inference-Header-Content-Length: ${head.length}\r\n` };
+}
+
+/** ModelInferRequest with raw contents; the numbers are those of the protocol's fields. */
+function grpcMessage(modelName: string, inputs: readonly Tensor[]): Buffer {
+  const field = (number: number) => (number << 3) | 2;
+  const writer = protobuf.Writer.create().uint32(field(1)).string(modelName);
+  for (const { name, datatype, shape } of inputs) {
+    writer.uint32(field(5)).fork().uint32(field(1)).string(name).uint32(field(2)).string(datatype);
+    writer.uint32(field(3)).fork();
+    for (const size of shape) {
+      writer.int64(size);
+    }
+    writer.ldelim().ldelim();
+  }
+  for (const { data } of inputs) {
+    writer.uint32(field(7)).bytes(data as Uint8Array);
+  }
+  return Buffer.from(writer.finish());
 }
 
 /** Columns: each input with its batch, nested as its shape says. */

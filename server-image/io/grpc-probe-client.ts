@@ -1,0 +1,64 @@
+// A thread that makes one gRPC call over and over on several connections, to find out what answering it costs.
+
+import { parentPort, workerData } from "node:worker_threads";
+
+import { Client, credentials } from "@grpc/grpc-js";
+
+import type { ProbeClientSettings, ProbeCommand, ProbeReport } from "./probe-messages.ts";
+
+const PATH = "/inference.GRPCInferenceService/ModelInfer";
+/** Calls under way on each connection. */
+const CALLS = 4;
+
+const { port, connections } = workerData as ProbeClientSettings;
+const unchanged = (bytes: Buffer) => bytes;
+const options = {
+  // Each client has a connection of its own.
+  "grpc.use_local_subchannel_pool": 1,
+  "grpc.max_receive_message_length": -1,
+  "grpc.max_send_message_length": -1,
+};
+const clients = Array.from(
+  { length: Math.max(1, Math.floor(connections / CALLS)) },
+  () => new Client(`127.0.0.1:${port}`, credentials.createInsecure(), options),
+);
+
+/** Keeps all connections busy for a while; its report comes when the last answer is there. */
+async function slice({ bytes, milliseconds }: ProbeCommand): Promise<ProbeReport> {
+  const request = Buffer.from(bytes);
+  const before = process.threadCpuUsage();
+  let [answered, failed, running] = [0, 0, true];
+  setTimeout(() => {
+    running = false;
+  }, milliseconds);
+  const chains = clients.flatMap((client) =>
+    Array.from({ length: CALLS }, async () => {
+      while (running) {
+        failed += (await call(client, request)) ? 0 : 1;
+        answered += 1;
+      }
+    }),
+  );
+  await Promise.all(chains);
+  const { user, system } = process.threadCpuUsage(before);
+  return { answered, failed, cpuSeconds: (user + system) / 1e6 };
+}
+
+/** Whether there was an answer. */
+async function call(client: Client, request: Buffer): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  client.makeUnaryRequest(PATH, unchanged, unchanged, request, (error) => resolve(error === null));
+  return promise;
+}
+
+parentPort?.on("message", (command: ProbeCommand | "end") => {
+  if (command === "end") {
+    for (const client of clients) {
+      client.close();
+    }
+    parentPort?.close();
+    return;
+  }
+  void slice(command).then((report) => parentPort?.postMessage(report));
+});
+parentPort?.postMessage("open");
