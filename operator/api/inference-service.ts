@@ -49,13 +49,14 @@ const model = z.object({
     .min(1)
     .max(2048)
     .describe(
-      "Where the model is fetched from: https://HOST/PATH, http://HOST/PATH, or pvc://CLAIM/PATH for a PersistentVolumeClaim in the service's namespace. Changing it rolls out a new revision.",
+      "Where the model is fetched from: https://HOST/PATH, http://HOST/PATH, s3://BUCKET/PATH, gs://BUCKET/PATH, hf://OWNER/REPO[@REVISION]/FILE, or pvc://CLAIM/PATH for a PersistentVolumeClaim in the service's namespace. A file, an archive or, except for http, https and hf, a folder. Changing it rolls out a new revision.",
     )
     .meta({
       "x-kubernetes-validations": [
         {
-          rule: "self.matches('^(https?://[^/@]+/.+|pvc://[a-z0-9]([-a-z0-9.]*[a-z0-9])?/.+)$')",
-          message: "must be https://HOST/PATH, http://HOST/PATH or pvc://CLAIM/PATH, without user name or password",
+          rule: "self.matches('^(https?://[^/@]+/.+|(s3|gs)://[a-z0-9][-a-z0-9._]+[a-z0-9](/.*)?|hf://[-A-Za-z0-9_.]+/[-A-Za-z0-9_.]+(@[^/@?#]+)?/[^?#]+|pvc://[a-z0-9]([-a-z0-9.]*[a-z0-9])?/.+)$')",
+          message:
+            "must be https://HOST/PATH, http://HOST/PATH, s3://BUCKET/PATH, gs://BUCKET/PATH, hf://OWNER/REPO[@REVISION]/FILE or pvc://CLAIM/PATH, without user name or password",
         },
         { rule: "!self.matches('(^|/)[.][.](/|$)')", message: "must not contain a '..' segment" },
       ],

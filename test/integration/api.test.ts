@@ -77,6 +77,8 @@ describe("the API server", () => {
     "a target as a quantity": () => predictor({ autoScaling: { metrics: [{ type: "RequestRate", target: "2500m" }] } }),
     "replicas in mode External": () => predictor({ replicas: 3, autoScaling: { mode: "External" } }),
     "an https URI": () => model({ storageUri: "https://models.example.com/a/model.onnx" }),
+    "a folder in S3": () => model({ storageUri: "s3://models/resnet/" }),
+    "a file of Hugging Face": () => model({ storageUri: "hf://owner/repo@main/onnx/model.onnx" }),
     "a name of 53 characters": () => named("a".repeat(53)),
   };
   test.each(Object.entries(accepted))("accepts %s", async (_what, manifest) => {
@@ -112,7 +114,7 @@ describe("the API server", () => {
     "an unknown scheme": {
       manifest: () => model({ storageUri: "ftp://host/model.onnx" }),
       field: "spec.predictor.model.storageUri",
-      says: /must be https:\/\/HOST\/PATH, http:\/\/HOST\/PATH or pvc:\/\/CLAIM\/PATH/,
+      says: /must be https:\/\/HOST\/PATH, http:\/\/HOST\/PATH, s3:\/\/BUCKET\/PATH, .* or pvc:\/\/CLAIM\/PATH/,
     },
     "a password in the URI": {
       manifest: () => model({ storageUri: "https://me:secret@host/model.onnx" }),
