@@ -103,7 +103,10 @@ export class UnaryCall extends ServerInterceptingCall {
 
   #onHalfClose(): void {
     if (!this.#hasMessage) {
-      this.#refuse(new InferenceError("UNSUPPORTED", "ModelInfer takes one request message; none came"));
+      // A connection that breaks looks the same at first.
+      setImmediate(() => {
+        this.#refuse(new InferenceError("UNSUPPORTED", "ModelInfer takes one request message; none came"));
+      });
     }
   }
 
