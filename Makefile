@@ -34,6 +34,7 @@ down: node_modules ## Stop the local cluster and remove every trace of it
 .PHONY: test
 test: node_modules ## Run unit tests, integration tests on a real control plane, and clients in Python
 	@node test/cluster/binaries.ts
+	@node test/storage-servers.ts
 	@vitest run --project '!e2e' $(if $(VITEST_REPORT),--reporter=default --reporter=json --outputFile.json=$(VITEST_REPORT))
 
 .PHONY: e2e

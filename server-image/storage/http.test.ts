@@ -1,5 +1,6 @@
 // Downloads from a real HTTP server that stalls, breaks off, lies about lengths, refuses and recovers.
 
+import { execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -16,6 +17,9 @@ import { type Listener, sendFile, startHttpServer, type TestHttpServer } from ".
 import { modelOfSize } from "./testing/onnx.ts";
 
 vi.setConfig({ testTimeout: 30_000 });
+
+/** A small disk of its own takes the rights of root. */
+const canMount = spawnSync("unshare", ["--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]).status === 0;
 
 const BODY = modelOfSize(300_000);
 const HALF = Math.floor(BODY.length / 2);
@@ -369,6 +373,22 @@ test("a folder that cannot be made is a clear error, without its path", async ()
   const failing = fetchIt({ modelDirectory: path.join(folder, "file/model") });
   await expect(failing).rejects.toThrow(/^the model cannot be written to its folder \(--model-directory\): ENOTDIR$/);
   await expect(failing).rejects.toMatchObject({ code: "WRITE_FAILED" });
+});
+
+test.runIf(canMount)("a full disk is a clear error, and nothing is left on it", async () => {
+  await serve((_request, response) => response.end(BODY));
+  const disk = path.join(folder, "disk");
+  await mkdir(disk);
+  execFileSync("mount", ["-t", "tmpfs", "-o", "size=100k", "tmpfs", disk]);
+  try {
+    const failing = fetchIt({ modelDirectory: disk });
+    await expect(failing).rejects.toThrow(/^the model cannot be written .*: the disk is full \(ENOSPC\)$/);
+    await expect(failing).rejects.toMatchObject({ code: "WRITE_FAILED" });
+    expect(server.requests).toHaveLength(1);
+    expect(await readdir(disk)).toEqual([]);
+  } finally {
+    execFileSync("umount", [disk]);
+  }
 });
 
 test("what a killed process left in the model directory is removed; other files are not touched", async () => {

@@ -13,6 +13,7 @@ import type { FetchOptions } from "./fetch-model.ts";
 import type { FetchedModel } from "./model-file.ts";
 import type { StorageConfig } from "./options.ts";
 import { LOOPBACK, testFetch } from "./testing/fetch.ts";
+import { startHttpServer } from "./testing/http-server.ts";
 import { modelOfSize, modelWithExternalData } from "./testing/onnx.ts";
 import {
   type Fault,
@@ -186,6 +187,27 @@ describe.skipIf(program === undefined)("S3 (versitygw)", () => {
         { environment },
       );
       expect(await readFile(model.path)).toEqual(MODEL);
+    });
+
+    test("come from the service that the platform names, as EKS gives pods their identity", async () => {
+      const answer = {
+        AccessKeyId: KEYS.AWS_ACCESS_KEY_ID,
+        SecretAccessKey: KEYS.AWS_SECRET_ACCESS_KEY,
+        Token: "",
+        Expiration: "2100-01-01T00:00:00Z",
+      };
+      const identities = await startHttpServer((_request, response) => response.end(JSON.stringify(answer)));
+      const environment = { AWS_CONTAINER_CREDENTIALS_FULL_URI: `${identities.origin}/v1/credentials` };
+      // The SDK looks at the process's own environment.
+      vi.stubEnv("AWS_CONTAINER_CREDENTIALS_FULL_URI", environment.AWS_CONTAINER_CREDENTIALS_FULL_URI);
+      try {
+        const model = await fetchFrom("s3://models/single.onnx", {}, { environment });
+        expect(await readFile(model.path)).toEqual(MODEL);
+        expect(identities.requests).toHaveLength(1);
+      } finally {
+        vi.unstubAllEnvs();
+        await identities.stop();
+      }
     });
 
     test("are not needed for what is public", async () => {
