@@ -6,7 +6,9 @@ import { customResourceDefinition } from "./custom-resource-definition.ts";
 const rules = [...JSON.stringify(customResourceDefinition()).matchAll(/"rule":"(!?)self\.matches\('(.*?)'\)"/g)];
 
 function isAdmitted(storageUri: string): boolean {
-  return rules.every(([, not = "", pattern = ""]) => new RegExp(JSON.parse(`"${pattern}"`)).test(storageUri) === (not === ""));
+  return rules.every(
+    ([, not = "", pattern = ""]) => new RegExp(JSON.parse(`"${pattern}"`)).test(storageUri) === (not === ""),
+  );
 }
 
 test("there is a rule for what it must be, and one for what it must not contain", () => {
