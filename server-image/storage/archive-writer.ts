@@ -2,7 +2,7 @@
 
 import { LoadError } from "../load-error.ts";
 import { writeAt } from "./disk.ts";
-import { linkTarget, plainRelativePath, unsafePath } from "./safe-path.ts";
+import { linkTarget, plainRelativePath, quote, unsafePath } from "./safe-path.ts";
 import type { Staging } from "./staging.ts";
 import type { Transfer } from "./transfer.ts";
 
@@ -74,7 +74,7 @@ export class ArchiveWriter {
 
   /** A device, a pipe, or whatever else is neither a file nor a folder. Throws a LoadError. */
   refuse(name: string, type: string): never {
-    throw unsafePath(`${this.#archive.label}: the archive holds a ${type}, ${JSON.stringify(name)}`);
+    throw unsafePath(`${this.#archive.label}: the archive holds a ${type}, ${quote(name)}`);
   }
 
   /**
@@ -90,7 +90,7 @@ export class ArchiveWriter {
         if (cause instanceof LoadError) {
           throw cause;
         }
-        const problem = `the link ${JSON.stringify(name)} leads to no file of the archive`;
+        const problem = `the link ${quote(name)} leads to no file of the archive`;
         throw invalidArchive(this.#archive.label, problem, { cause });
       }
     }
@@ -108,7 +108,7 @@ export class ArchiveWriter {
 
   #remember(name: string, target: string, plainTarget: string | undefined): void {
     if (plainTarget === undefined) {
-      const names = `${JSON.stringify(name)} to ${JSON.stringify(target)}`;
+      const names = `${quote(name)} to ${quote(target)}`;
       throw unsafePath(`${this.#archive.label}: the archive holds a link that leads out, ${names}`);
     }
     this.#links.set(name, plainTarget);
@@ -124,7 +124,7 @@ export class ArchiveWriter {
     }
     const plain = plainRelativePath(name);
     if (plain === undefined) {
-      throw unsafePath(`${this.#archive.label}: the archive holds a name that leads out, ${JSON.stringify(name)}`);
+      throw unsafePath(`${this.#archive.label}: the archive holds a name that leads out, ${quote(name)}`);
     }
     return plain;
   }

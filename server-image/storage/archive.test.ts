@@ -127,6 +127,11 @@ const HOSTILE: Record<string, Hostile> = {
     code: "UNSAFE_PATH",
     message: /a name that leads out/,
   },
+  "tar: a name as long as it likes": {
+    tar: [good, { name: `../${"x".repeat(100_000)}` }],
+    code: "UNSAFE_PATH",
+    message: /^.{1,100}: the archive holds a name that leads out, "..\/x{197}..."; everything must stay/,
+  },
   "tar: an absolute path": { tar: [good, { name: "/etc/x" }], code: "UNSAFE_PATH", message: /"\/etc\/x"/ },
   "tar: a backslash": { tar: [good, { name: "..\\x" }], code: "UNSAFE_PATH", message: /a name that leads out/ },
   "tar: a drive": { tar: [good, { name: "C:/x" }], code: "UNSAFE_PATH", message: /a name that leads out/ },

@@ -7,7 +7,7 @@ import protobuf from "protobufjs/minimal.js";
 
 import { LoadError } from "../load-error.ts";
 import { FileWindow } from "./file-window.ts";
-import { plainRelativePath, unsafePath } from "./safe-path.ts";
+import { plainRelativePath, quote, unsafePath } from "./safe-path.ts";
 
 /** Messages of onnx.proto that contain tensors, by field number; other fields are passed over, weights among them. */
 interface Message {
@@ -62,11 +62,11 @@ export async function requireInFolder(modelFile: string, locations: ReadonlySet<
     const file = path.join(folder, requirePlainLocation(location, label));
     const target = await realpath(file).catch(() => undefined);
     if (target === undefined || !(await stat(target)).isFile()) {
-      const message = `${label}: its external data ${JSON.stringify(location)} is not beside it`;
+      const message = `${label}: its external data ${quote(location)} is not beside it`;
       throw new LoadError("download", "MODEL_NOT_FOUND", message);
     }
     if (!target.startsWith(`${folder}${path.sep}`)) {
-      throw unsafePath(`${label}: its external data ${JSON.stringify(location)} is a link out of its folder`);
+      throw unsafePath(`${label}: its external data ${quote(location)} is a link out of its folder`);
     }
   }
 }
@@ -76,7 +76,7 @@ export function requirePlainLocation(location: string, label: string): string {
   const plain = plainRelativePath(location);
   // With a star in front, onnxruntime takes the offset for an address in its own memory.
   if (plain === undefined || plain === "" || plain.includes("*")) {
-    throw unsafePath(`${label}: its external data is at ${JSON.stringify(location)}`);
+    throw unsafePath(`${label}: its external data is at ${quote(location)}`);
   }
   return plain;
 }

@@ -125,6 +125,16 @@ describe("the token", () => {
   });
 });
 
+test("an endpoint of a mounted Secret does not get the token of the environment", async () => {
+  await writeFile(path.join(folder, "HF_ENDPOINT"), hub.origin);
+  const mounted = { storageCredentialsDirectory: folder };
+  const failing = fetchFrom("hf://team/private/model.onnx", mounted, { HF_TOKEN: TOKEN });
+  await expect(failing).rejects.toMatchObject({ code: "ACCESS_DENIED" });
+  expect(hub.requests.map(({ headers }) => headers.authorization)).toEqual([undefined]);
+  await writeFile(path.join(folder, "HF_TOKEN"), TOKEN);
+  await expect(fetchFrom("hf://team/private/model.onnx", mounted)).resolves.toBeDefined();
+});
+
 describe("refused", () => {
   const REFUSED: readonly [string, string, string, RegExp][] = [
     [

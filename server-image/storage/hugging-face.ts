@@ -46,7 +46,7 @@ export async function openHuggingFaceStorage(
     );
   }
   const base = await baseOf(repository, revision, credentials);
-  const token = await credentials.get("HF_TOKEN");
+  const token = await tokenFor(credentials);
   const authorization = token === undefined ? undefined : `Bearer ${token}`;
   const folder = storageUri.slice(0, -file.length);
   const open = (name: string): RemoteFile => {
@@ -59,6 +59,12 @@ export async function openHuggingFaceStorage(
     file: open(file),
     sibling: (relativePath) => open(posix.join(posix.dirname(file), relativePath)),
   };
+}
+
+/** Whoever names an endpoint in a Secret gets that Secret's token there, and not one of the server's environment. */
+async function tokenFor(credentials: StorageCredentials): Promise<string | undefined> {
+  const isEndpointMounted = (await credentials.getFrom("folder", "HF_ENDPOINT")) !== undefined;
+  return isEndpointMounted ? credentials.getFrom("folder", "HF_TOKEN") : credentials.get("HF_TOKEN");
 }
 
 async function baseOf(

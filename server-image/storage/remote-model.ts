@@ -12,7 +12,7 @@ import { type FetchedModel, isNeeded, MODEL_FILE } from "./model-file.ts";
 import { type KeepOptions, publishModel } from "./publish-model.ts";
 import type { ListedFile, RemoteFile, RemoteStorage, Retrying } from "./remote-file.ts";
 import { withRetries } from "./retry.ts";
-import { plainRelativePath, unsafePath } from "./safe-path.ts";
+import { plainRelativePath, quote, unsafePath } from "./safe-path.ts";
 import { Staging } from "./staging.ts";
 import { type Transfer, tooManyFiles } from "./transfer.ts";
 
@@ -120,7 +120,7 @@ async function listAll(listing: AsyncIterable<ListedFile>, { label, maxFiles }: 
   for await (const file of listing) {
     const plain = plainRelativePath(file.path);
     if (plain === undefined || plain === "") {
-      throw unsafePath(`${label}: the folder holds ${JSON.stringify(file.path)}`);
+      throw unsafePath(`${label}: the folder holds ${quote(file.path)}`);
     }
     files.push({ ...file, path: plain });
     if (files.length > maxFiles) {

@@ -9,6 +9,13 @@ export function unsafePath(what: string): LoadError {
   return new LoadError("download", "UNSAFE_PATH", `${what}; everything must stay inside the model's folder`);
 }
 
+/** A name from outside, for messages: in quotes, and not of any length, since messages have little room in a pod's status. */
+export function quote(name: string): string {
+  return JSON.stringify(name.length > MAX_QUOTED ? `${name.slice(0, MAX_QUOTED)}...` : name);
+}
+
+const MAX_QUOTED = 200;
+
 /**
  * The path in its plain form, with "/" between segments, "" being the folder itself; undefined where it is absolute or
  * leads out, or holds what file systems and other programs read in different ways.

@@ -6,7 +6,7 @@ import path from "node:path";
 
 import { LoadError } from "../load-error.ts";
 import { syncFolder, writing } from "./disk.ts";
-import { unsafePath } from "./safe-path.ts";
+import { quote, unsafePath } from "./safe-path.ts";
 
 /** Distinctive names: whatever is called so is removed when the next fetch begins. */
 const PARTIAL = "plimsoll-partial";
@@ -126,7 +126,7 @@ async function naming<T>(name: string, action: () => Promise<T>): Promise<T> {
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     if (code === "EEXIST" || code === "ENOTDIR" || code === "EISDIR") {
-      throw unsafePath(`two files claim the name ${JSON.stringify(name)}`);
+      throw unsafePath(`two files claim the name ${quote(name)}`);
     }
     return writing(() => Promise.reject(cause));
   }

@@ -5,6 +5,7 @@ import { crc32 } from "node:zlib";
 import type { Entry, ZipFile } from "yauzl";
 
 import type { ArchiveWriter } from "./archive-writer.ts";
+import { quote } from "./safe-path.ts";
 
 /** Bits of the Unix mode that say what an entry is, and their values. */
 const TYPE_BITS = 0o170000;
@@ -27,7 +28,7 @@ async function unpackEntry(zip: ZipFile, entry: Entry, writer: ArchiveWriter): P
   const name = nameOf(entry);
   const type = (entry.externalFileAttributes >>> 16) & TYPE_BITS;
   if (!entry.canDecodeFileData()) {
-    throw new Error(`${JSON.stringify(name)} is encrypted or compressed with another method than deflate`);
+    throw new Error(`${quote(name)} is encrypted or compressed with another method than deflate`);
   }
   if (name.endsWith("/") || type === TYPES.folder) {
     await writer.folder(name);
@@ -53,13 +54,13 @@ async function* checkedChunks(zip: ZipFile, entry: Entry): AsyncGenerator<Uint8A
     yield chunk as Buffer;
   }
   if (checksum !== entry.crc32) {
-    throw new Error(`the checksum of ${JSON.stringify(nameOf(entry))} is wrong`);
+    throw new Error(`the checksum of ${quote(nameOf(entry))} is wrong`);
   }
 }
 
 async function readLink(zip: ZipFile, entry: Entry): Promise<string> {
   if (entry.uncompressedSize > MAX_LINK_BYTES) {
-    throw new Error(`the link ${JSON.stringify(nameOf(entry))} is too long`);
+    throw new Error(`the link ${quote(nameOf(entry))} is too long`);
   }
   return Buffer.concat(await Array.fromAsync(checkedChunks(zip, entry))).toString();
 }
