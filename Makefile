@@ -50,10 +50,14 @@ images: ## Build the container images with Docker: the server's, as SERVER_IMAGE
 image-gpu: ## Build the server's image for NVIDIA GPUs, as SERVER_GPU_IMAGE; several GB (docs/images.md)
 	docker build --file server-image/Dockerfile.gpu --tag $(SERVER_GPU_IMAGE) $(image_flags) .
 
+# The program and the settings of the image (server-image/Dockerfile).
+SERVER_COMMAND ?= env MALLOC_TRIM_THRESHOLD_=131072 node --max-semi-space-size=8 $(CURDIR)/dist/server/main.js
+
 .PHONY: bench-server
 bench-server: node_modules ## Measure the inference server beside the bare runtime and its peers (ONLY=scenario, REPEATS, SECONDS)
+	@node server-image/build/main.ts dist/server
 	@# Through env: SECONDS is a variable of bash itself, which counts on from what it is given.
-	@env $(if $(SECONDS),SECONDS=$(SECONDS)) node test/bench/server/main.ts
+	@env SERVER_COMMAND="$(SERVER_COMMAND)" $(if $(SECONDS),SECONDS=$(SECONDS)) node test/bench/server/main.ts
 
 .PHONY: lint
 lint: node_modules ## Check types, lint rules, import rules and format

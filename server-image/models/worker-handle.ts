@@ -7,13 +7,16 @@ import { LoadError } from "../load-error.ts";
 import type { RuntimeValue } from "./metadata.ts";
 import { ModelRunError, type RunRequest, type RunResult, toRuntimeTensor, toTensor, withoutPaths } from "./runner.ts";
 import type { SessionSettings } from "./runtime.ts";
-import type { RunMessage, WorkerMessage } from "./worker-messages.ts";
+import { END, type RunMessage, type WorkerMessage } from "./worker-messages.ts";
 
 /** The inputs and outputs that the session reports. */
 export interface SessionInterface {
   readonly inputs: readonly RuntimeValue[];
   readonly outputs: readonly RuntimeValue[];
 }
+
+/** The objects of one run at a time; tensors do not count, they lie outside of the heap. */
+const RESOURCE_LIMITS = { maxYoungGenerationSizeMb: 4 };
 
 export class WorkerHandle {
   readonly #worker: Worker;
@@ -24,7 +27,7 @@ export class WorkerHandle {
   #failure: unknown;
 
   constructor(script: URL, settings: SessionSettings) {
-    this.#worker = new Worker(script, { workerData: settings, name: "model" });
+    this.#worker = new Worker(script, { workerData: settings, name: "model", resourceLimits: RESOURCE_LIMITS });
     this.#worker.on("message", (message: WorkerMessage) => this.#receive(message));
     this.#worker.on("error", (error) => {
       this.#failure = error;
@@ -65,10 +68,13 @@ export class WorkerHandle {
     return this.#run.promise;
   }
 
-  /** Ends the thread. While a run or the load is in progress this would abort the whole process, so it waits for them. */
+  /**
+   * Ends the thread once it is idle. It is asked to: on Node 24 `terminate` aborts the whole process during a run, and
+   * also when onnxruntime has only just been loaded.
+   */
   async stop(): Promise<void> {
     await Promise.allSettled([this.#loaded.promise, this.#run?.promise]);
-    await this.#worker.terminate();
+    this.#worker.postMessage(END);
     await this.#ended.promise;
   }
 
