@@ -11,11 +11,14 @@ export interface RuntimeTensor {
   readonly data: TypedData | readonly string[];
 }
 
-/** The only message to a worker; it answers each with `ran` or `run-failed` before it takes the next. */
+/** A worker answers each with `ran` or `run-failed` before it takes the next message. */
 export interface RunMessage {
   readonly inputs: readonly RuntimeTensor[];
   readonly outputNames: readonly string[];
 }
+
+/** The only other message to a worker: its thread ends. */
+export const END = "end";
 
 /** Messages from a worker: first `loaded` or `load-failed`, then one per run. */
 export type WorkerMessage =

@@ -4,7 +4,7 @@ import { parentPort, workerData } from "node:worker_threads";
 
 import { openSession, type Session, type SessionSettings } from "./runtime.ts";
 import { lowerThisThread } from "./thread-priority.ts";
-import type { RunMessage, RuntimeTensor, WorkerMessage } from "./worker-messages.ts";
+import { END, type RunMessage, type RuntimeTensor, type WorkerMessage } from "./worker-messages.ts";
 
 function post(message: WorkerMessage, transfer: readonly ArrayBuffer[] = []): void {
   parentPort?.postMessage(message, [...transfer]);
@@ -45,5 +45,12 @@ function buffersOf(tensors: readonly RuntimeTensor[]): ArrayBuffer[] {
 lowerThisThread();
 const session = load();
 if (session !== undefined) {
-  parentPort?.on("message", (message: RunMessage) => run(session, message));
+  parentPort?.on("message", (message: RunMessage | typeof END) => {
+    if (message === END) {
+      // Nothing else keeps the thread.
+      parentPort?.close();
+    } else {
+      run(session, message);
+    }
+  });
 }

@@ -2,7 +2,7 @@
 
 import { parentPort, workerData } from "node:worker_threads";
 
-import type { WorkerMessage } from "../models/worker-messages.ts";
+import { END, type RunMessage, type WorkerMessage } from "../models/worker-messages.ts";
 
 const { modelPath } = workerData as { modelPath: string };
 
@@ -14,7 +14,12 @@ function post(message: WorkerMessage): void {
 }
 
 post({ kind: "loaded", inputs: [], outputs: [] });
-parentPort?.on("message", ({ outputNames: [wish] }: { outputNames: string[] }) => {
+parentPort?.on("message", (message: RunMessage | typeof END) => {
+  if (message === END) {
+    parentPort?.close();
+    return;
+  }
+  const [wish] = message.outputNames;
   if (wish === "throw") {
     throw new Error("a fault in JavaScript");
   }
