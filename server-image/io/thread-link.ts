@@ -25,6 +25,7 @@ export class ThreadLink<Outgoing extends Calls, Incoming extends Calls> {
   readonly #handlers: Handlers<Incoming>;
   readonly #asked = new Map<number, PromiseWithResolvers<unknown>>();
   #lastId = 0;
+  #failure: Error | undefined;
 
   constructor(port: Port, handlers: Handlers<Incoming>) {
     this.#port = port;
@@ -38,15 +39,20 @@ export class ThreadLink<Outgoing extends Calls, Incoming extends Calls> {
     value: Outgoing[K]["ask"],
     transfer: readonly ArrayBuffer[] = [],
   ): Promise<Outgoing[K]["answer"]> {
+    if (this.#failure !== undefined) {
+      throw this.#failure;
+    }
     this.#lastId += 1;
     const answer = Promise.withResolvers<unknown>();
-    this.#asked.set(this.#lastId, answer);
+    // Throws for what cannot be sent, and then no answer will come.
     this.#port.postMessage({ kind: "ask", id: this.#lastId, name, value }, transfer);
+    this.#asked.set(this.#lastId, answer);
     return (await answer.promise) as Outgoing[K]["answer"];
   }
 
-  /** The other thread is gone: nobody will answer. */
+  /** The other thread is gone: nobody will answer, now or later. */
   fail(error: Error): void {
+    this.#failure = error;
     for (const answer of this.#asked.values()) {
       answer.reject(error);
     }
