@@ -36,13 +36,15 @@ export async function fetchModel(config: StorageConfig, options: FetchOptions): 
     maxFiles: config.maxModelFiles,
     maxExpansionRatio: config.maxExpansionRatio,
   };
+  const transfer = new Transfer({ ...options, limits, signal });
   try {
-    return await fetchByScheme(config, new Transfer({ ...options, limits, signal }), options);
+    return await fetchByScheme(config, transfer, options);
   } catch (error) {
     options.signal.throwIfAborted();
     if (deadline.aborted) {
       const limit = `${config.downloadTimeoutSeconds} s (--download-timeout-seconds)`;
-      const message = `${labelOf(config.storageUri)}: not complete after ${limit}`;
+      const failure = transfer.lastFailure === undefined ? "" : `; the last attempt failed: ${transfer.lastFailure}`;
+      const message = `${labelOf(config.storageUri)}: not complete after ${limit}${failure}`;
       throw new LoadError("download", "DOWNLOAD_TIMEOUT", message, { cause: error });
     }
     throw error;

@@ -295,9 +295,17 @@ const REFUSALS: Record<string, Refusal> = {
       response.on("close", () => clearInterval(timer));
     },
     code: "DOWNLOAD_TIMEOUT",
-    message: /^http:\/\/127.0.0.1:\d+\/m.onnx: not complete after 0.3 s \(--download-timeout-seconds\)/,
+    message: /^http:\/\/127.0.0.1:\d+\/m.onnx: not complete after 0.3 s \(--download-timeout-seconds\)$/,
     requests: 1,
     config: { downloadTimeoutSeconds: 0.3 },
+  },
+  "failures without end, by the total time": {
+    answer: (_request, response) => response.writeHead(503).end(),
+    code: "DOWNLOAD_TIMEOUT",
+    message: /not complete after 0.3 s \(--download-timeout-seconds\); the last attempt failed: HTTP 503$/,
+    requests: 1,
+    config: { downloadTimeoutSeconds: 0.3 },
+    options: { firstWaitMs: 60_000 },
   },
 };
 

@@ -35,6 +35,7 @@ export async function withRetries<T>(
       if (!(error instanceof RetryableError)) {
         throw error;
       }
+      transfer.lastFailure = error.message;
       attempt = progress() > furthest ? 1 : attempt;
       furthest = Math.max(furthest, progress());
       if (attempt === ATTEMPTS) {

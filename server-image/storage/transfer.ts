@@ -38,6 +38,8 @@ export class Transfer {
   readonly signal: AbortSignal;
   readonly random: () => number;
   readonly log: Log;
+  /** Why the last failed attempt failed; undefined where none has. */
+  lastFailure: string | undefined;
   #files = 0;
   #bytes = 0;
   #totalBytes: number | undefined;
