@@ -1,5 +1,9 @@
 // Where requests go, whatever name, spelling or redirect leads there, and what they carry.
 
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
 import type { ResolveHost } from "./guarded-agent.ts";
@@ -16,8 +20,11 @@ const signal = new AbortController().signal;
 const servers: TestHttpServer[] = [];
 let answer: Listener;
 
+let modelDirectory: string;
+
 /** One on 127.0.0.1, one on 127.0.0.2; both answer with `answer`. */
 beforeEach(async () => {
+  modelDirectory = await mkdtemp(path.join(tmpdir(), "plimsoll-request-test-"));
   answer = (_request, response) => response.end(BODY);
   for (const host of ["127.0.0.1", "127.0.0.2"]) {
     servers.push(await startHttpServer((...args) => answer(...args), host));
@@ -26,6 +33,7 @@ beforeEach(async () => {
 
 afterEach(async () => {
   await Promise.all(servers.splice(0).map((each) => each.stop()));
+  await rm(modelDirectory, { recursive: true });
 });
 
 function server(index: number): TestHttpServer {
@@ -74,7 +82,7 @@ describe("loopback, in every spelling", () => {
   };
 
   test.each(SPELLINGS)("%s is refused unless configured", async (host, named) => {
-    const config = { storageUri: `http://${host}:${portOf(server(0))}/m.onnx` };
+    const config = { modelDirectory, storageUri: `http://${host}:${portOf(server(0))}/m.onnx` };
     const failing = testFetch({
       config: { ...config, storageAllowedNetworks: DEFAULT_ALLOWED_NETWORKS },
       options: { resolveHost },
@@ -107,7 +115,7 @@ describe("metadata, in every spelling, whatever is configured", () => {
     "metadata.test",
   ])("%s", async (host) => {
     const failing = testFetch({
-      config: { storageUri: `http://${host}/m.onnx`, storageAllowedNetworks: ["0.0.0.0/0", "::/0"] },
+      config: { modelDirectory, storageUri: `http://${host}/m.onnx`, storageAllowedNetworks: ["0.0.0.0/0", "::/0"] },
       options: { resolveHost: resolveFrom({ "metadata.test": ["169.254.169.254"] }) },
     });
     await expect(failing).rejects.toThrow(/is not allowed; link-local, metadata and other special addresses are never/);
@@ -119,7 +127,7 @@ test("a name that changes its address between attempts is checked each time", as
   answer = (_request, response) => response.writeHead(503).end();
   const answers = [["127.0.0.1"], ["169.254.169.254"]];
   const failing = testFetch({
-    config: { storageUri: `http://rebinding.test:${portOf(server(0))}/m.onnx` },
+    config: { modelDirectory, storageUri: `http://rebinding.test:${portOf(server(0))}/m.onnx` },
     options: { resolveHost: (name) => resolveFrom({ "rebinding.test": answers.shift() ?? [] })(name) },
   });
   await expect(failing).rejects.toThrow("rebinding.test has the address 169.254.169.254, which is not allowed");
@@ -129,7 +137,7 @@ test("a name that changes its address between attempts is checked each time", as
 
 test.each(["127.0.0.1", "named.test"])("https://%s is checked as well", async (host) => {
   const failing = testFetch({
-    config: { storageUri: `https://${host}:${portOf(server(0))}/m.onnx`, storageAllowedNetworks: [] },
+    config: { modelDirectory, storageUri: `https://${host}:${portOf(server(0))}/m.onnx`, storageAllowedNetworks: [] },
     options: { resolveHost: resolveFrom({ "named.test": ["127.0.0.1"] }) },
   });
   await expect(failing).rejects.toMatchObject({ code: "ADDRESS_NOT_ALLOWED" });
@@ -137,7 +145,11 @@ test.each(["127.0.0.1", "named.test"])("https://%s is checked as well", async (h
 
 test("of several addresses, only the allowed ones are connected to", async () => {
   await testFetch({
-    config: { storageUri: `http://two.test:${portOf(server(1))}/m.onnx`, storageAllowedNetworks: ["127.0.0.2/32"] },
+    config: {
+      modelDirectory,
+      storageUri: `http://two.test:${portOf(server(1))}/m.onnx`,
+      storageAllowedNetworks: ["127.0.0.2/32"],
+    },
     options: { resolveHost: resolveFrom({ "two.test": ["127.0.0.1", "169.254.169.254", "127.0.0.2"] }) },
   });
   expect(server(1).requests).toHaveLength(1);
@@ -145,7 +157,7 @@ test("of several addresses, only the allowed ones are connected to", async () =>
 
 test("an unknown name is tried again, since name servers have their moments", async () => {
   const failing = testFetch({
-    config: { storageUri: "http://nobody.test/m" },
+    config: { modelDirectory, storageUri: "http://nobody.test/m" },
     options: { resolveHost: resolveFrom({}) },
   });
   await expect(failing).rejects.toThrow("http://nobody.test/m: ENOTFOUND nobody.test; given up after 5 attempts");
@@ -206,7 +218,7 @@ describe("redirects", () => {
 
   test("without an address are refused", async () => {
     answer = (_request, response) => response.writeHead(302).end();
-    const failing = testFetch({ config: { storageUri: `${server(0).origin}/m` } });
+    const failing = testFetch({ config: { modelDirectory, storageUri: `${server(0).origin}/m` } });
     await expect(failing).rejects.toThrow("a redirect without a valid address");
   });
 
