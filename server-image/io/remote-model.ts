@@ -60,6 +60,9 @@ export class RemoteModel implements ServedModel {
   }
 
   async infer(request: InferenceRequest, cancellation: Cancellation): Promise<InferenceResult> {
+    if (cancellation.cancelled) {
+      throw new InferenceError("CANCELLED", "the client closed the connection");
+    }
     const { link } = this.#parts;
     this.#lastNumber += 1;
     const number = this.#lastNumber;
@@ -102,9 +105,12 @@ export class RemoteInferences {
   }
 }
 
-/** In memory of its own: the body of a request is often a part of a larger buffer, which would travel whole. */
+/**
+ * In memory of its own: the body of a request is often a part of a larger buffer, which would travel whole. Not by
+ * `slice`, which for a Buffer gives the same memory.
+ */
 function movable(tensor: Tensor): Tensor {
-  return { ...tensor, data: tensor.data.slice() };
+  return tensor.data instanceof Uint8Array ? { ...tensor, data: new Uint8Array(tensor.data) } : tensor;
 }
 
 function memoryOf(inputs: readonly Tensor[]): ArrayBuffer[] {
