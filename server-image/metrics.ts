@@ -1,6 +1,8 @@
 // The Prometheus series of requests and runs, kept by each thread that does I/O: the contract with whoever scales the server.
 
-import { Counter, Gauge, Histogram, type MetricObjectWithValues, type MetricValue, Registry } from "prom-client";
+import { Gauge, type MetricObjectWithValues, type MetricValue, Registry } from "prom-client";
+
+import { TallyCounter, TallyHistogram } from "./tally.ts";
 
 /**
  * Values of the label `protocol`: Open Inference Protocol over HTTP with JSON (`v2-rest`) or with binary tensors
@@ -24,31 +26,39 @@ export interface GaugeSources {
 /** The series of one thread, as they travel to the one that answers Prometheus. */
 export type SeriesSnapshot = readonly MetricObjectWithValues<MetricValue<string>>[];
 
+interface Outcomes {
+  readonly received: { count: number };
+  readonly ok: { count: number };
+}
+
 export class Metrics {
   readonly #registry = new Registry();
-  readonly #received: Counter<"protocol">;
-  readonly #answered: Counter<"protocol" | "code">;
-  readonly #requestSeconds: Histogram;
-  readonly #queueSeconds: Histogram;
-  readonly #computeSeconds: Histogram;
-  readonly #batchSize: Histogram;
-  readonly #answeredOk = new Map<Protocol, number>(PROTOCOLS.map((protocol) => [protocol, 0]));
+  readonly #answered: TallyCounter<"protocol" | "code">;
+  readonly #byProtocol: ReadonlyMap<Protocol, Outcomes>;
+  readonly #requestSeconds: TallyHistogram;
+  readonly #queueSeconds: TallyHistogram;
+  readonly #computeSeconds: TallyHistogram;
+  readonly #batchSize: TallyHistogram;
 
   constructor(sources: GaugeSources) {
-    const registers = [this.#registry];
-    const seconds = (name: string, help: string) => new Histogram({ name, help, buckets: SECONDS, registers });
-    this.#received = new Counter({
-      name: "plimsoll_requests_received_total",
-      help: "Inference requests that arrived, answered or rejected: demand, not goodput.",
-      labelNames: ["protocol"],
-      registers,
-    });
-    this.#answered = new Counter({
-      name: "plimsoll_requests_total",
-      help: "Inference requests by outcome; code 499: the client left before the answer.",
-      labelNames: ["protocol", "code"],
-      registers,
-    });
+    const registry = this.#registry;
+    const seconds = (name: string, help: string) => new TallyHistogram({ name, help, registry }, SECONDS);
+    const received = new TallyCounter(
+      {
+        name: "plimsoll_requests_received_total",
+        help: "Inference requests that arrived, answered or rejected: demand, not goodput.",
+        registry,
+      },
+      ["protocol"],
+    );
+    this.#answered = new TallyCounter(
+      {
+        name: "plimsoll_requests_total",
+        help: "Inference requests by outcome; code 499: the client left before the answer.",
+        registry,
+      },
+      ["protocol", "code"],
+    );
     this.#addGauge("plimsoll_queue_depth", "Inference requests accepted and not yet running.", sources.queueDepth);
     this.#addGauge(
       "plimsoll_requests_in_flight",
@@ -61,8 +71,16 @@ export class Metrics {
     );
     this.#queueSeconds = seconds("plimsoll_queue_duration_seconds", "From acceptance to the start of the run.");
     this.#computeSeconds = seconds("plimsoll_compute_duration_seconds", "Time of one run inside onnxruntime.");
-    this.#batchSize = new Histogram({ name: "plimsoll_batch_size", help: "Rows per run.", buckets: ROWS, registers });
-    this.#startAtZero();
+    this.#batchSize = new TallyHistogram({ name: "plimsoll_batch_size", help: "Rows per run.", registry }, ROWS);
+    // A counter that appears only with its first request hides that request from `rate()`.
+    this.#byProtocol = new Map(
+      PROTOCOLS.map((protocol) => {
+        for (const code of CODES) {
+          this.#answered.series(protocol, code);
+        }
+        return [protocol, { received: received.series(protocol), ok: this.#answered.series(protocol, "200") }];
+      }),
+    );
   }
 
   /** All series, to be added to those of other threads. */
@@ -72,20 +90,21 @@ export class Metrics {
 
   /** Inference requests of a protocol that were answered 200 so far. */
   answered(protocol: Protocol): number {
-    return this.#answeredOk.get(protocol) ?? 0;
+    return this.#outcomes(protocol).ok.count;
   }
 
   requestReceived(protocol: Protocol): void {
-    this.#received.inc({ protocol });
+    this.#outcomes(protocol).received.count += 1;
   }
 
   /** Once for each request received. `code`: the HTTP status, 499 when the client left. */
   requestEnded(protocol: Protocol, code: number, seconds: number): void {
-    this.#answered.inc({ protocol, code: String(code) });
-    // Rejections take next to no time: in the same histogram they would make an overloaded server look fast.
     if (code === 200) {
-      this.#answeredOk.set(protocol, this.answered(protocol) + 1);
+      this.#outcomes(protocol).ok.count += 1;
+      // Rejections take next to no time: in the same histogram they would make an overloaded server look fast.
       this.#requestSeconds.observe(seconds);
+    } else {
+      this.#answered.series(protocol, String(code)).count += 1;
     }
   }
 
@@ -98,6 +117,11 @@ export class Metrics {
     this.#batchSize.observe(run.rows);
   }
 
+  #outcomes(protocol: Protocol): Outcomes {
+    // Every protocol has its series from the start.
+    return this.#byProtocol.get(protocol) as Outcomes;
+  }
+
   #addGauge(name: string, help: string, read: () => number): void {
     const gauge: Gauge = new Gauge({
       name,
@@ -105,15 +129,5 @@ export class Metrics {
       registers: [this.#registry],
       collect: () => gauge.set(read()),
     });
-  }
-
-  /** A counter that appears only with its first request hides that request from `rate()`. */
-  #startAtZero(): void {
-    for (const protocol of PROTOCOLS) {
-      this.#received.inc({ protocol }, 0);
-      for (const code of CODES) {
-        this.#answered.inc({ protocol, code }, 0);
-      }
-    }
   }
 }

@@ -6,7 +6,7 @@ import type { ServedModel } from "../../models/served-model.ts";
 import type { ProtocolContext } from "../context.ts";
 import { ACCEPTED_ENCODINGS } from "../http/body.ts";
 import { errorAnswer, type HttpAnswer, type HttpRequest } from "../http/exchange.ts";
-import { countInference } from "../http/inference.ts";
+import { beginInference, endInference } from "../http/inference.ts";
 import { decodeInferRequest, HEADER_LENGTH } from "./decode.ts";
 import { encodeInferResponse } from "./encode.ts";
 import { prepareModel } from "./prepared-model.ts";
@@ -49,12 +49,14 @@ function errorHeaders(code: InferenceErrorCode): Readonly<Record<string, string>
  *
  * @param find throws `NOT_FOUND` when the path names another model or version
  */
-export function infer(request: HttpRequest, context: ProtocolContext, find: () => ServedModel): Promise<HttpAnswer> {
+export async function infer(
+  request: HttpRequest,
+  context: ProtocolContext,
+  find: () => ServedModel,
+): Promise<HttpAnswer> {
   const protocol = request.headers[HEADER_LENGTH] === undefined ? "v2-rest" : "v2-rest-binary";
-  return countInference(request, context, protocol, () => answer(request, context, find));
-}
-
-async function answer(request: HttpRequest, { log }: ProtocolContext, find: () => ServedModel): Promise<HttpAnswer> {
+  const arrivedAtMs = beginInference(context, protocol);
+  let answer: HttpAnswer;
   try {
     const model = find();
     // Before the body is read: a rejection must cost next to nothing.
@@ -63,8 +65,10 @@ async function answer(request: HttpRequest, { log }: ProtocolContext, find: () =
     const prepared = prepareModel(model.readyMetadata());
     const decoded = decodeInferRequest(body, request.headers[HEADER_LENGTH], prepared);
     const { outputs } = await model.infer(decoded, request.cancellation);
-    return encodeInferResponse(prepared, decoded, outputs);
+    answer = encodeInferResponse(prepared, decoded, outputs);
   } catch (error) {
-    return toErrorAnswer(error, log);
+    answer = toErrorAnswer(error, context.log);
   }
+  endInference(request, context, { protocol, arrivedAtMs, status: answer.status });
+  return answer;
 }
