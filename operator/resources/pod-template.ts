@@ -79,6 +79,8 @@ function makeContainer(service: InferenceService, settings: PodSettings): Contai
       `--storage-uri=${model.storageUri}`,
       `--http-port=${httpPort}`,
       `--grpc-port=${grpcPort}`,
+      // One place for all attempts: what a killed container left there is removed by the next one.
+      "--model-directory=/tmp/model",
       `--drain-delay-seconds=${drainDelaySeconds}`,
       `--grace-period-seconds=${drainDelaySeconds + drainSeconds}`,
     ],
