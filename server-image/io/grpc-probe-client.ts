@@ -7,10 +7,9 @@ import { Client, credentials } from "@grpc/grpc-js";
 import type { ProbeClientSettings, ProbeCommand, ProbeReport } from "./probe-messages.ts";
 
 const PATH = "/inference.GRPCInferenceService/ModelInfer";
-/** Calls under way on each connection. */
-const CALLS = 4;
-
 const { port, connections } = workerData as ProbeClientSettings;
+/** Calls under way on each connection: all together as many as `connections` would have one each. */
+const CALLS = Math.min(4, connections);
 const unchanged = (bytes: Buffer) => bytes;
 const options = {
   // Each client has a connection of its own.

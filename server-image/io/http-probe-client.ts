@@ -20,15 +20,27 @@ class Connection {
   readonly #socket: Socket;
   #head: Buffer = Buffer.alloc(0);
   #bodyLeft = 0;
+  #waits = false;
 
   constructor(socket: Socket) {
     this.#socket = socket;
     socket.setNoDelay(true);
     socket.on("data", (chunk: Buffer) => this.#read(chunk));
     socket.on("error", () => undefined);
+    socket.on("close", () => {
+      if (this.#waits) {
+        failed += 1;
+        this.#end();
+      }
+    });
   }
 
   send(): void {
+    if (this.#socket.destroyed) {
+      failed += 1;
+      return;
+    }
+    this.#waits = true;
     unanswered += 1;
     this.#socket.write(request);
   }
@@ -64,12 +76,22 @@ class Connection {
       return;
     }
     answered += 1;
-    unanswered -= 1;
+    this.#end();
     if (running) {
       this.send();
-    } else if (unanswered === 0) {
-      whenQuiet?.();
     }
+  }
+
+  #end(): void {
+    this.#waits = false;
+    unanswered -= 1;
+    tellWhenQuiet();
+  }
+}
+
+function tellWhenQuiet(): void {
+  if (!running && unanswered === 0) {
+    whenQuiet?.();
   }
 }
 
@@ -95,6 +117,7 @@ async function slice({ bytes, milliseconds }: ProbeCommand): Promise<ProbeReport
   }
   setTimeout(() => {
     running = false;
+    tellWhenQuiet();
   }, milliseconds);
   await quiet.promise;
   const { user, system } = process.threadCpuUsage(before);

@@ -17,7 +17,7 @@ import { CannedRunner } from "./canned-runner.ts";
 import type { ProbeClientSettings, ProbeCommand, ProbeReport } from "./probe-messages.ts";
 import { makeProbeRequests } from "./probe-requests.ts";
 
-export interface MeasureIoOptions extends Omit<BatcherSettings, "observer" | "statistics" | "maxExpectedWaitMs"> {
+export interface MeasureIoOptions extends Omit<BatcherSettings, "observer" | "statistics" | keyof typeof NO_LIMITS> {
   /** That of clients, but for the model and where it counts. */
   readonly context: ProtocolContext;
   readonly maxBodyBytes: number;
@@ -28,6 +28,13 @@ export interface MeasureIoOptions extends Omit<BatcherSettings, "observer" | "st
   readonly random: () => number;
   readonly log: Log;
 }
+
+/** Those of users could refuse the calibration's requests. */
+const NO_LIMITS = {
+  maxQueueLength: Number.POSITIVE_INFINITY,
+  maxQueueBytes: Number.POSITIVE_INFINITY,
+  maxExpectedWaitMs: Number.POSITIVE_INFINITY,
+};
 
 const LOOPBACK = "127.0.0.1";
 const HTTP_CLIENT = new URL("./http-probe-client.ts", import.meta.url);
@@ -63,7 +70,7 @@ async function makeProbeModel({ loaded, request }: IoProbe, options: MeasureIoOp
     ? loaded.runner
     : new CannedRunner((await loaded.runner.run(copyOf(request))).outputs, plan.batchable);
   const observer = new Metrics({ queueDepth: () => 0, requestsInFlight: () => 0 });
-  const settings = { ...options, maxExpectedWaitMs: Number.POSITIVE_INFINITY, observer, statistics };
+  const settings = { ...options, ...NO_LIMITS, observer, statistics };
   const batcher = makeBatcher(runner, { ...plan, batchDelayMs: 0 }, settings);
   return new ReadyModel({ metadata, plan, batcher, statistics, versionLabels: [], readiness: () => ({ ready: true }) });
 }
@@ -101,9 +108,11 @@ async function measureProtocols(
 async function measureProtocol(
   ports: Ports,
   { protocol, bytes, budgetMs }: { protocol: Protocol; bytes: Buffer; budgetMs: number },
-  { cpuSeconds, clock }: MeasureIoOptions,
+  { cpuSeconds, clock, maxBodyBytes }: MeasureIoOptions,
 ): Promise<number | undefined> {
-  const connections = Math.max(1, Math.min(CONNECTIONS, Math.floor(MAX_BYTES_UNDER_WAY / bytes.length)));
+  // The server refuses more bodies at a time than one of the largest size and some more.
+  const underWay = Math.min(MAX_BYTES_UNDER_WAY, maxBodyBytes);
+  const connections = Math.max(1, Math.min(CONNECTIONS, Math.floor(underWay / bytes.length)));
   const isGrpc = protocol === "v2-grpc";
   const client = await startClient(isGrpc ? GRPC_CLIENT : HTTP_CLIENT, {
     port: isGrpc ? ports.grpc : ports.http,
@@ -122,13 +131,13 @@ async function measureProtocol(
   }
 }
 
-/** Measures until two figures in a row agree or the time is over; the last one counts. */
+/** Measures until two figures in a row agree, one fails or the time is over; the last figure counts. */
 async function settle(measure: () => Promise<number | undefined>, mayGoOn: () => boolean): Promise<number | undefined> {
   let last = await measure();
   while (last !== undefined && mayGoOn()) {
     const next = await measure();
     if (next === undefined || Math.abs(next - last) <= SETTLED * last) {
-      return next;
+      return next ?? last;
     }
     last = next;
   }

@@ -1,0 +1,146 @@
+// What requests cost the I/O: every protocol that can carry the model's inputs is measured with real connections.
+
+import { describe, expect, test, vi } from "vitest";
+
+import { Metrics } from "../metrics.ts";
+import type { LoadedModel } from "../models/load-model.ts";
+import type { ModelMetadata } from "../models/metadata.ts";
+import type { RunRequest } from "../models/runner.ts";
+import { candidateShapes, randomInputs } from "../models/sample-inputs.ts";
+import type { ExecutionPlan, ServedModel } from "../models/served-model.ts";
+import { answerHttp } from "../protocols/answer-http.ts";
+import type { Datatype, TensorSpec } from "../tensors/datatypes.ts";
+import { recordingLog } from "../test-server.ts";
+import { measureIo } from "./measure-io.ts";
+
+vi.setConfig({ testTimeout: 30_000 });
+
+const PLAN: ExecutionPlan = {
+  executionProvider: "cpu",
+  workers: 1,
+  threadsPerWorker: 1,
+  inline: false,
+  ioThreads: 1,
+  batchable: true,
+  maxBatchSize: 8,
+  batchDelayMs: 5000,
+};
+
+const ALL = ["tfs-rest", "v2-grpc", "v2-rest", "v2-rest-binary"];
+
+interface Setting {
+  readonly inputs: readonly TensorSpec[];
+  readonly plan?: Partial<ExecutionPlan>;
+  readonly maxBodyBytes?: number;
+  readonly run?: (request: RunRequest) => Promise<never>;
+  /** Called before and after each stretch of requests. */
+  readonly cpuSeconds?: () => number;
+  readonly clock?: () => number;
+  readonly budgetMs?: number;
+}
+
+function cpuSecondsOfThisProcess(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
+}
+
+/** Costs and what was logged, for a model whose outputs are its inputs. */
+async function measure({ inputs, plan = {}, maxBodyBytes = 1024 ** 2, run, ...setting }: Setting) {
+  const metadata: ModelMetadata = {
+    name: "a model/ü",
+    version: "1",
+    platform: "onnx_onnxv1",
+    inputs,
+    outputs: inputs.map((spec) => ({ ...spec, name: `${spec.name} out` })),
+  };
+  const { log, lines } = recordingLog();
+  const echo = async (request: RunRequest) => ({
+    outputs: request.inputs.map((tensor) => ({ ...tensor, name: `${tensor.name} out` })),
+    computeSeconds: 0,
+    freed: [],
+  });
+  const runner = { idleCount: 1, parallelRuns: 1, movesInputs: false, run: run ?? echo };
+  const [shapes = []] = candidateShapes(inputs);
+  const { clock = () => performance.now(), cpuSeconds = cpuSecondsOfThisProcess, budgetMs = 100 } = setting;
+  const costs = await measureIo(
+    {
+      loaded: { metadata, plan: { ...PLAN, ...plan }, runner } as unknown as LoadedModel,
+      request: {
+        inputs: randomInputs(inputs, shapes, Math.random),
+        outputNames: metadata.outputs.map(({ name }) => name),
+      },
+      budgetMs,
+    },
+    {
+      context: {
+        model: {} as ServedModel,
+        metrics: new Metrics({ queueDepth: () => 0, requestsInFlight: () => 0 }),
+        isStopping: () => false,
+        renderMetrics: async () => "",
+        calibration: async () => undefined,
+        serverVersion: "0",
+        clock,
+        log,
+      },
+      handle: answerHttp,
+      maxBodyBytes,
+      maxBatchSize: undefined,
+      maxBatchRunMs: 100,
+      requestTimeoutSeconds: 30,
+      clock,
+      wallClock: Date.now,
+      cpuSeconds,
+      random: Math.random,
+      log,
+    },
+  );
+  return { costs, warnings: lines.filter(({ level }) => level === "warn").map(({ fields }) => fields["protocol"]) };
+}
+
+const input = (datatype: Datatype, ...shape: number[]): TensorSpec => ({ name: `the "${datatype}"`, datatype, shape });
+
+describe("measured, each with a cost above zero and below a tenth of a second", () => {
+  const CASES: Record<string, [Setting, readonly string[]]> = {
+    "numbers: every protocol": [{ inputs: [input("FP32", -1, 3)] }, ALL],
+    "several inputs, a scalar among them": [{ inputs: [input("FP32", -1, 3), input("INT64"), input("BOOL", 2)] }, ALL],
+    "half precision: what has a binary form": [{ inputs: [input("FP16", -1, 3)] }, ["v2-grpc", "v2-rest-binary"]],
+    "texts: what has JSON": [{ inputs: [input("BYTES", -1, 3)] }, ["tfs-rest", "v2-rest"]],
+    "a model that runs on this thread": [{ inputs: [input("FP32", -1, 3)], plan: { inline: true } }, ALL],
+    "a model whose requests are not joined": [{ inputs: [input("FP32", 1, 3)], plan: { batchable: false } }, ALL],
+    "inputs near the largest body, of which only two are held at a time": [
+      { inputs: [input("UINT8", 1, 60_000)], maxBodyBytes: 130_000 },
+      ALL,
+    ],
+  };
+  test.each(Object.entries(CASES))("%s", async (_name, [setting, protocols]) => {
+    const { costs, warnings } = await measure(setting);
+    expect(warnings).toEqual([]);
+    expect(Object.keys(costs).toSorted()).toEqual(protocols);
+    for (const [protocol, seconds] of Object.entries(costs)) {
+      expect(seconds, protocol).toBeGreaterThan(0);
+      expect(seconds, protocol).toBeLessThan(0.1);
+    }
+  });
+});
+
+test("connections that the server ends meanwhile do not hold it up: what was measured before counts", async () => {
+  // Each reading of the CPU costs a second, and no two stretches agree.
+  let readings = 0;
+  const cpuSeconds = () => readings * 2 ** readings++;
+  const clock = () => readings * 10_000;
+  const { costs } = await measure({ inputs: [input("FP32", -1, 3)], cpuSeconds, clock, budgetMs: 10_000_000 });
+  expect(Object.keys(costs).toSorted()).toEqual(ALL);
+});
+
+test("requests that fail give no cost, and a warning for each protocol", async () => {
+  const fails = () => Promise.reject(new Error("no"));
+  const { costs, warnings } = await measure({ inputs: [input("FP32", -1, 3)], plan: { inline: true }, run: fails });
+  expect(costs).toEqual({});
+  expect(warnings.toSorted()).toEqual(ALL);
+});
+
+test("inputs beyond the largest body give no cost where they do not fit", async () => {
+  const { costs, warnings } = await measure({ inputs: [input("UINT8", 1, 60_000)], maxBodyBytes: 70_000 });
+  expect(Object.keys(costs).toSorted()).toEqual(["v2-grpc", "v2-rest-binary"]);
+  expect(warnings.toSorted()).toEqual(["tfs-rest", "v2-rest"]);
+});
