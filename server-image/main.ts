@@ -7,6 +7,7 @@ import { availableParallelism } from "node:os";
 import { CommanderError } from "commander";
 
 import { type Config, parseConfig } from "./config.ts";
+import { lastMomentMs } from "./grace-period.ts";
 import { LoadError } from "./load-error.ts";
 import { createLog, type Log } from "./log.ts";
 import { readCpuLimit, readMemoryLimit, usableThreads } from "./models/cgroup-limits.ts";
@@ -18,9 +19,6 @@ import { type TerminationReason, writeTerminationLog } from "./termination-log.t
 const EXIT_START = 1;
 /** The model could not be loaded: the termination log says why. */
 const EXIT_LOAD = 2;
-
-/** Kubernetes kills at the end of the grace period; a little earlier there is still time to say why. */
-const GRACE_MARGIN_MS = 1000;
 
 function readConfig(): Config {
   try {
@@ -60,7 +58,7 @@ async function firstSignal(): Promise<string> {
 async function stop(signal: string, { server, config, log }: Running): Promise<never> {
   log.info({ signal, drainDelaySeconds: config.drainDelaySeconds }, "stopping");
   process.on("SIGTERM", server.skipDrainDelay).on("SIGINT", server.skipDrainDelay);
-  const graceMs = Math.max(0, config.gracePeriodSeconds * 1000 - GRACE_MARGIN_MS);
+  const graceMs = lastMomentMs(config);
   setTimeout(() => {
     const message = `requests were still in progress ${graceMs / 1000} s after ${signal}`;
     die(config, log, { code: "GRACE_PERIOD_EXCEEDED", message, phase: "stop" });

@@ -3,6 +3,7 @@
 import { setTimeout } from "node:timers/promises";
 
 import type { Config } from "./config.ts";
+import { patienceMs } from "./grace-period.ts";
 import { IoThreads } from "./io/io-threads.ts";
 import { measureIo } from "./io/measure-io.ts";
 import { ThreadBoard } from "./io/thread-board.ts";
@@ -101,6 +102,7 @@ class Server implements RunningServer {
     this.#listener = new HttpListener({
       handle: allowOrigins(config.corsAllowOrigin, answerHttp(this.#context())),
       maxBodyBytes: config.maxBodyBytes,
+      maxConnections: () => Math.ceil(config.maxConnections / this.#board.threads),
       clock,
       random,
       log,
@@ -128,7 +130,7 @@ class Server implements RunningServer {
     try {
       this.grpcPort = await this.#grpcListener.listen(this.#config.grpcPort);
     } catch (error) {
-      await this.#listener.close();
+      await this.#listener.close(0);
       throw error;
     }
     log.info({ port: this.port, grpcPort: this.grpcPort }, "listening");
@@ -150,7 +152,11 @@ class Server implements RunningServer {
       const { signal } = this.#hurry;
       await setTimeout(this.#config.drainDelaySeconds * 1000, undefined, { signal }).catch(() => undefined);
     }
-    await Promise.all([this.#listener.close(), this.#grpcListener.close(), this.#threads?.close()]);
+    await Promise.all([
+      this.#listener.close(patienceMs(this.#config)),
+      this.#grpcListener.close(),
+      this.#threads?.close(),
+    ]);
     await Promise.allSettled([this.loaded]);
     await this.#model.stop();
     for (const end of this.#timers) {

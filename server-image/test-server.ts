@@ -92,6 +92,7 @@ export async function startTestServer(
     gracePeriodSeconds: 30,
     corsAllowOrigin: undefined,
     versionLabels: [],
+    maxConnections: 10_000,
     ...STORAGE_NOT_GIVEN,
     modelDirectory: "/nonexistent",
     pvcRoot: "/nonexistent",

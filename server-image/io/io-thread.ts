@@ -2,6 +2,7 @@
 
 import { parentPort, workerData } from "node:worker_threads";
 
+import { patienceMs } from "../grace-period.ts";
 import { createLog } from "../log.ts";
 import { Metrics } from "../metrics.ts";
 import { openInline } from "../models/load-model.ts";
@@ -47,7 +48,7 @@ const link = new ThreadLink<MainCalls, ThreadCalls>(parentPort as Port, {
     return undefined;
   },
   close: async () => {
-    await Promise.all([listener.close(), grpcListener.close()]);
+    await Promise.all([listener.close(patienceMs(config)), grpcListener.close()]);
     unwatch();
     // Nothing else keeps the thread once this answer is on its way.
     setImmediate(() => parentPort?.close());
@@ -73,6 +74,7 @@ const context: ProtocolContext = {
 const listener = new HttpListener({
   handle: allowOrigins(config.corsAllowOrigin, answerHttp(context)),
   maxBodyBytes: config.maxBodyBytes,
+  maxConnections: () => Math.ceil(config.maxConnections / settings.threads),
   clock: now,
   random: Math.random,
   log: createLog(config.logLevel),

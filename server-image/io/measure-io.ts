@@ -52,13 +52,20 @@ export async function measureIo(probe: IoProbe, options: MeasureIoOptions): Prom
   const metrics = new Metrics({ queueDepth: () => 0, requestsInFlight: () => 0 });
   const { clock, wallClock, random, log, maxBodyBytes } = options;
   const context = { ...options.context, model, metrics, isStopping: () => false };
-  const http = new HttpListener({ handle: options.handle(context), maxBodyBytes, clock, random, log });
+  const http = new HttpListener({
+    handle: options.handle(context),
+    maxBodyBytes,
+    maxConnections: () => Number.POSITIVE_INFINITY,
+    clock,
+    random,
+    log,
+  });
   const grpc = new GrpcListener({ context, maxMessageBytes: maxBodyBytes, wallClock, random });
   try {
     const ports = { http: await http.listen(0, LOOPBACK), grpc: await grpc.listen(0, LOOPBACK) };
     return await measureProtocols(ports, probe, options);
   } finally {
-    await Promise.all([http.close(), grpc.close()]);
+    await Promise.all([http.close(0), grpc.close()]);
   }
 }
 

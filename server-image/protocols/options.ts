@@ -2,12 +2,15 @@
 
 import { type Command, InvalidArgumentError, Option } from "commander";
 
+import { integer } from "../flags.ts";
 import { type AllowedOrigins, parseAllowedOrigins } from "./http/cross-origin.ts";
 
 export interface ProtocolSettings {
   /** Undefined: none but the server's own. */
   readonly corsAllowOrigin: AllowedOrigins | undefined;
   readonly versionLabels: readonly string[];
+  /** Of each of the two ports, over all I/O threads. */
+  readonly maxConnections: number;
 }
 
 /** The values of flags that have no default. */
@@ -28,6 +31,13 @@ export function addProtocolOptions(command: Command): void {
       new Option("--version-labels <labels>", "names for the version in TensorFlow Serving's paths, with commas")
         .argParser(labels)
         .default([], "none"),
+    )
+    .addOption(
+      integer("--max-connections <count>", "connections to each port; for a new one beyond, an idle one is ended", {
+        standard: 10_000,
+        min: 1,
+        max: 1_000_000,
+      }),
     );
 }
 

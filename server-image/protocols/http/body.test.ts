@@ -24,7 +24,7 @@ const errors: InferenceError[] = [];
 
 afterEach(async () => {
   errors.length = 0;
-  await Promise.all(listeners.splice(0).map((listener) => listener.close()));
+  await Promise.all(listeners.splice(0).map((listener) => listener.close(0)));
 });
 
 /** Answers with the body it read, or with the error's code and message. */
@@ -38,7 +38,13 @@ async function listen(): Promise<number> {
       return jsonAnswer(400, { code, message });
     }
   };
-  const options = { maxBodyBytes: LIMIT, clock: () => 0, random: () => 0.5, log: recordingLog().log };
+  const options = {
+    maxBodyBytes: LIMIT,
+    maxConnections: () => 100,
+    clock: () => 0,
+    random: () => 0.5,
+    log: recordingLog().log,
+  };
   const listener = new HttpListener({ handle, ...options });
   listeners.push(listener);
   return listener.listen(0);

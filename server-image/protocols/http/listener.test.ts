@@ -14,16 +14,20 @@ import { HttpListener, type ListenerOptions } from "./listener.ts";
 
 vi.setConfig({ testTimeout: 30_000 });
 
+/** Longer than any of these tests may take. */
+const PATIENCE_MS = 60_000;
+
 const listeners: HttpListener[] = [];
 
 afterEach(async () => {
-  await Promise.all(listeners.splice(0).map((listener) => listener.close()));
+  await Promise.all(listeners.splice(0).map((listener) => listener.close(PATIENCE_MS)));
 });
 
 async function listen(options: Partial<ListenerOptions> = {}): Promise<{ listener: HttpListener; port: number }> {
   const listener = new HttpListener({
     handle: async () => jsonAnswer(200, {}),
     maxBodyBytes: 1000,
+    maxConnections: () => 1000,
     clock: () => 0,
     random: () => 0.5,
     log: recordingLog().log,
@@ -75,7 +79,7 @@ describe("the end", () => {
     const silent = connect(port, "127.0.0.1");
     const ended = once(silent.resume(), "close");
     await once(silent, "connect");
-    await listener.close();
+    await listener.close(PATIENCE_MS);
     await ended;
   });
 
@@ -91,7 +95,7 @@ describe("the end", () => {
     const agent = new Agent({ keepAlive: true });
     const answer = send(port, agent);
     await arrived.promise;
-    const closed = listener.close();
+    const closed = listener.close(PATIENCE_MS);
     await expect(send(port, new Agent())).rejects.toThrow("ECONNREFUSED");
     proceed.resolve();
     expect(await answer).toEqual({ status: 200, connection: "close" });

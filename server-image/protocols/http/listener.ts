@@ -4,101 +4,86 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo, Socket } from "node:net";
 
 import { Cancellation } from "../../cancellation.ts";
+import { InferenceError } from "../../inference-error.ts";
 import type { Log } from "../../log.ts";
 import { readBody } from "./body.ts";
-import { BodyBudget } from "./body-budget.ts";
+import { BodyBudget, type BodyShare } from "./body-budget.ts";
+import { checkMessage, keepsBodyBack, MAX_HEADERS } from "./check-message.ts";
 import { compressAnswer } from "./compress.ts";
+import { Connections, type ConnectionsOptions } from "./connections.ts";
 import { errorAnswer, type HttpAnswer, type HttpRequest } from "./exchange.ts";
 import { sendAnswer } from "./send-answer.ts";
+import { endStalledRequests } from "./slow-requests.ts";
 import { splitPath } from "./split-path.ts";
 import { refuseUnreadable } from "./unreadable.ts";
+import { UnsentAnswers } from "./unsent-answers.ts";
 
 /** Answers one request; must not reject for a fault of the client. */
 export type HttpHandler = (request: HttpRequest) => HttpAnswer | Promise<HttpAnswer>;
 
-export interface ListenerOptions {
+export interface ListenerOptions extends ConnectionsOptions {
   readonly handle: HttpHandler;
   readonly maxBodyBytes: number;
-  /** Milliseconds, monotonic. */
-  readonly clock: () => number;
-  /** A number in [0, 1). */
-  readonly random: () => number;
   readonly log: Log;
-  /** Given where other threads listen on the same port. */
-  readonly sharing?: ConnectionSharing;
-}
-
-/** How the connections to one port are kept even over the threads that listen on it: the kernel deals them by chance. */
-export interface ConnectionSharing {
-  readonly setConnections: (count: number) => void;
-  /** Whether this thread holds clearly more connections than the others. */
-  readonly isAhead: () => boolean;
 }
 
 const HEADERS_TIMEOUT_MS = 10_000;
 /** For the whole request, body included. */
 const REQUEST_TIMEOUT_MS = 60_000;
 const KEEP_ALIVE_TIMEOUT_MS = 60_000;
+/** How exactly limits of time are kept. */
+const CHECK_INTERVAL_MS = 1000;
 
-/** Connections are balanced over replicas only when they are made, so old ones are ended: a new replica gets its share. */
-const CONNECTION_AGE_MS = 30_000;
 /** After the last answer, so long for connections that were made but have not asked yet. */
 const LINGER_MS = 1000;
 
-/** So many requests in progress are a sign that the replica is short of company: then connections get less old. */
-const BUSY_REQUESTS = 32;
-const BUSY_AGE_SHARE = 1 / 3;
-/** A thread that is ahead of the others ends a connection at most so often: those that come back must count first. */
-const SHED_INTERVAL_MS = 100;
-
-/** Sockets cost memory before they have asked for anything. */
-const MAX_CONNECTIONS = 10_000;
-
-/** Part of the age that is random, so that clients do not come back all at once. */
-const CONNECTION_AGE_JITTER = 0.2;
-
 /** Bodies of all requests together, in bodies of the largest size: many small ones, but few large ones, at a time. */
 const BODIES_HELD = 2;
+/** The same of answers that clients have not taken yet. */
+const ANSWERS_HELD = 4;
 
-interface Connection {
-  readonly openedAtMs: number;
-  readonly maxAgeMs: number;
-  /** More than one where the client sends requests without waiting for answers. */
-  readonly unanswered: Set<ServerResponse>;
+interface Exchange {
+  readonly message: IncomingMessage;
+  readonly response: ServerResponse;
+  /** Whether the client sends its body only when it is told to go on. */
+  keepsBody: boolean;
 }
 
 export class HttpListener {
   readonly #options: ListenerOptions;
   readonly #server: Server;
-  readonly #connections = new WeakMap<Socket, Connection>();
+  readonly #connections: Connections;
   readonly #budget: BodyBudget;
+  readonly #unsent: UnsentAnswers;
   #draining = false;
+  /** When clients that are slow are waited for no longer. */
+  #impatientAtMs = Number.POSITIVE_INFINITY;
   #inProgress = 0;
-  #open = 0;
-  #mayShedAtMs = 0;
+  #checks: NodeJS.Timeout | undefined;
   #onIdle: (() => void) | undefined;
 
   constructor(options: ListenerOptions) {
     this.#options = options;
+    this.#connections = new Connections(options);
     this.#budget = new BodyBudget(BODIES_HELD * options.maxBodyBytes);
-    this.#server = createServer(
-      {
-        headersTimeout: HEADERS_TIMEOUT_MS,
-        requestTimeout: REQUEST_TIMEOUT_MS,
-        keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
-      },
-      (message, response) => {
-        this.#serve(message, response).catch((err: unknown) => {
-          options.log.error({ err, path: message.url }, "an answer could not be sent");
-          response.destroy();
-        });
-      },
-    );
-    this.#server.maxConnections = MAX_CONNECTIONS;
-    this.#server.on("connection", (socket) => this.#accept(socket));
+    this.#unsent = new UnsentAnswers({ maxBytes: ANSWERS_HELD * options.maxBodyBytes, clock: options.clock });
+    this.#server = createServer({
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+      connectionsCheckingInterval: CHECK_INTERVAL_MS,
+      // Node would answer without a body, and take several in silence.
+      requireHostHeader: false,
+      joinDuplicateHeaders: true,
+    });
+    this.#server.maxHeadersCount = MAX_HEADERS + 1;
+    // Without a listener Node would answer those two by itself, before the request is looked at.
+    for (const event of ["request", "checkContinue", "checkExpectation"] as const) {
+      this.#server.on(event, (message: IncomingMessage, response: ServerResponse) => this.#receive(message, response));
+    }
+    this.#server.on("connection", (socket) => this.#connections.accept(socket));
     this.#server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
-      const unanswered = this.#connections.get(socket)?.unanswered ?? [];
-      refuseUnreadable(error, socket, [...unanswered]);
+      refuseUnreadable(error, socket, [...(this.#connections.find(socket)?.unanswered ?? [])]);
     });
   }
 
@@ -113,6 +98,7 @@ export class HttpListener {
     this.#server.listen({ port, host, reusePort: this.#options.sharing !== undefined }, resolve);
     await promise;
     this.#server.off("error", reject);
+    this.#checks = setInterval(() => this.#check(), CHECK_INTERVAL_MS).unref();
     return (this.#server.address() as AddressInfo).port;
   }
 
@@ -121,9 +107,14 @@ export class HttpListener {
     this.#draining = true;
   }
 
-  /** Takes no new connections and resolves when all requests in progress are answered and their connections closed. */
-  async close(): Promise<void> {
+  /**
+   * Takes no new connections and resolves when all requests in progress are answered and their connections closed.
+   *
+   * @param patienceMs how long clients are waited for that send their request, or take their answer, slowly
+   */
+  async close(patienceMs: number): Promise<void> {
     this.#draining = true;
+    this.#impatientAtMs = this.#options.clock() + patienceMs;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#server.close(() => resolve());
     // A client that only holds its connection open must not hold up the end.
@@ -134,18 +125,7 @@ export class HttpListener {
     };
     await promise;
     clearTimeout(linger);
-  }
-
-  #accept(socket: Socket): void {
-    const { random, clock, sharing } = this.#options;
-    const maxAgeMs = CONNECTION_AGE_MS * (1 + CONNECTION_AGE_JITTER * (2 * random() - 1));
-    this.#connections.set(socket, { openedAtMs: clock(), maxAgeMs, unanswered: new Set() });
-    this.#open += 1;
-    sharing?.setConnections(this.#open);
-    socket.once("close", () => {
-      this.#open -= 1;
-      sharing?.setConnections(this.#open);
-    });
+    clearInterval(this.#checks);
   }
 
   #endUnused(): void {
@@ -154,37 +134,63 @@ export class HttpListener {
     }
   }
 
-  async #serve(message: IncomingMessage, response: ServerResponse): Promise<void> {
+  #check(): void {
+    const nowMs = this.#options.clock();
+    const impatient = nowMs >= this.#impatientAtMs;
+    endStalledRequests(this.#connections.all, nowMs, impatient);
+    this.#unsent.sweep(impatient);
+  }
+
+  #receive(message: IncomingMessage, response: ServerResponse): void {
+    const exchange = { message, response, keepsBody: keepsBodyBack(message) };
+    this.#serve(exchange).catch((err: unknown) => {
+      this.#options.log.error({ err, path: message.url }, "an answer could not be sent");
+      response.destroy();
+    });
+  }
+
+  async #serve(exchange: Exchange): Promise<void> {
+    const { message, response } = exchange;
+    const gone = this.#begin(exchange);
+    const plain = checkMessage(message) ?? (await this.#answer(exchange, gone));
+    const accepted = message.headers["accept-encoding"];
+    const answer = accepted === undefined ? plain : await compressAnswer(plain, accepted);
+    if (gone.cancelled) {
+      return;
+    }
+    const bodyWillNotCome = exchange.keepsBody && !message.complete;
+    // Asked after the wait for the answer: the server may have begun to stop meanwhile.
+    if (bodyWillNotCome || this.#draining || this.#connections.mustEnd(message.socket, this.#inProgress)) {
+      response.setHeader("connection", "close");
+      if (!bodyWillNotCome) {
+        await this.#discardRest(message);
+      }
+      if (gone.cancelled) {
+        return;
+      }
+    }
+    sendAnswer(response, answer);
+    this.#unsent.add(response);
+  }
+
+  /** Counts the request until it is answered or its client is gone, of which the result tells. */
+  #begin({ message: { socket }, response }: Exchange): Cancellation {
     const gone = new Cancellation();
-    const unanswered = this.#connections.get(message.socket)?.unanswered;
-    unanswered?.add(response);
+    this.#connections.requestBegan(socket, response);
     this.#inProgress += 1;
     response.once("close", () => {
-      unanswered?.delete(response);
+      this.#connections.requestEnded(socket, response);
       this.#inProgress -= 1;
       this.#onIdle?.();
       if (!response.writableFinished) {
         gone.cancel();
       }
     });
-    const plain = await this.#answer(message, gone);
-    const accepted = message.headers["accept-encoding"];
-    const answer = accepted === undefined ? plain : await compressAnswer(plain, accepted);
-    if (gone.cancelled) {
-      return;
-    }
-    // Asked after the wait for the answer: the server may have begun to stop meanwhile.
-    if (this.#mustEnd(message.socket)) {
-      response.setHeader("connection", "close");
-      await discardRest(message);
-      if (gone.cancelled) {
-        return;
-      }
-    }
-    sendAnswer(response, answer);
+    return gone;
   }
 
-  async #answer(message: IncomingMessage, cancellation: Cancellation): Promise<HttpAnswer> {
+  async #answer(exchange: Exchange, cancellation: Cancellation): Promise<HttpAnswer> {
+    const { message } = exchange;
     const path = splitPath(message.url ?? "/");
     if (path === undefined) {
       return errorAnswer(400, "the path is not a valid URL path");
@@ -196,7 +202,7 @@ export class HttpListener {
         path,
         headers: message.headers,
         cancellation,
-        readBody: () => readBody(message, this.#options.maxBodyBytes, share),
+        readBody: () => this.#readBody(exchange, share),
       });
     } catch (err) {
       this.#options.log.error({ err, path: message.url }, "request handler failed");
@@ -207,29 +213,30 @@ export class HttpListener {
     }
   }
 
-  #sheds(nowMs: number): boolean {
-    if (this.#options.sharing === undefined || nowMs < this.#mayShedAtMs || !this.#options.sharing.isAhead()) {
-      return false;
+  async #readBody(exchange: Exchange, share: BodyShare): Promise<Buffer> {
+    const { message, response } = exchange;
+    const { maxBodyBytes } = this.#options;
+    if (this.#unsent.isFull) {
+      throw new InferenceError(
+        "UNAVAILABLE",
+        "the server holds too many answers that clients do not take; try again later",
+      );
     }
-    this.#mayShedAtMs = nowMs + SHED_INTERVAL_MS;
-    return true;
+    if (exchange.keepsBody && Number(message.headers["content-length"] ?? 0) <= maxBodyBytes) {
+      exchange.keepsBody = false;
+      response.writeContinue();
+    }
+    return readBody(message, maxBodyBytes, share);
   }
 
-  #mustEnd(socket: Socket): boolean {
-    const connection = this.#connections.get(socket);
-    if (this.#draining || connection === undefined) {
-      return true;
+  /** Closing a connection with unread bytes resets it, and the client would lose an answer that came before its body ended. */
+  async #discardRest(message: IncomingMessage): Promise<void> {
+    const connection = this.#connections.find(message.socket);
+    if (message.complete || message.destroyed || connection === undefined) {
+      return;
     }
-    const nowMs = this.#options.clock();
-    const share = this.#inProgress > BUSY_REQUESTS ? BUSY_AGE_SHARE : 1;
-    return nowMs - connection.openedAtMs >= connection.maxAgeMs * share || this.#sheds(nowMs);
-  }
-}
-
-/** Closing a connection with unread bytes resets it, and the client would lose an answer that came before its body ended. */
-async function discardRest(message: IncomingMessage): Promise<void> {
-  if (!message.complete && !message.destroyed) {
     const { promise, resolve } = Promise.withResolvers<void>();
+    connection.stopDiscarding = resolve;
     // A client that resets the connection makes an error, and then always the close that is waited for.
     message.on("error", () => undefined);
     message.once("close", () => resolve());

@@ -20,8 +20,11 @@ export function splitPath(url: string): readonly string[] | undefined {
   return parts;
 }
 
+/** As requests to proxies have it, which every server must take. */
+const ORIGIN = /^https?:\/\/[^/?]*/i;
+
 function splitNewPath(url: string): string[] | undefined {
-  const [path = ""] = url.split("?", 1);
+  const [path = ""] = url.replace(ORIGIN, "").split("?", 1);
   const parts = path.split("/").slice(1);
   if (parts.at(-1) === "") {
     parts.pop();

@@ -8,7 +8,7 @@ import type { Socket } from "node:net";
  * complete answer the client would take this for that answer, so then the connection just ends.
  */
 export function refuseUnreadable(
-  error: NodeJS.ErrnoException,
+  error: { readonly code?: string | undefined },
   socket: Socket,
   unanswered: readonly ServerResponse[],
 ): void {
