@@ -66,12 +66,14 @@ lint: node_modules ## Check types, lint rules, import rules and format
 	biome check
 
 .PHONY: generate
-generate: node_modules ## Write the generated files: CRD, page of conditions
+generate: node_modules ## Write the generated files: CRD, page of conditions, gRPC messages
 	@node operator/api/generate.ts
+	@node server-image/protocols/open-inference-grpc/generate-protos.ts
 
 .PHONY: verify
 verify: node_modules ## Check that the generated files are current
 	@node operator/api/generate.ts --check
+	@node server-image/protocols/open-inference-grpc/generate-protos.ts --check
 
 node_modules: package-lock.json package.json operator/package.json server-image/package.json test/package.json
 	@echo "Installing npm packages (about a minute the first time)"
