@@ -115,7 +115,9 @@ if (import.meta.main) {
   const generated = await generatedProtos();
   const current = (await readFile(OUTPUT, "utf8").catch(() => undefined)) === generated;
   if (!current && process.argv.includes("--check")) {
-    process.stdout.write(`${path.relative(process.cwd(), OUTPUT)} is out of date: run \`make generate\` and commit the result\n`);
+    process.stdout.write(
+      `${path.relative(process.cwd(), OUTPUT)} is out of date: run \`make generate\` and commit the result\n`,
+    );
     process.exitCode = 1;
   } else if (!current) {
     await writeFile(OUTPUT, generated);
