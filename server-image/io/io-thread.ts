@@ -117,5 +117,5 @@ function makeModel(): ServedModel {
   const common = { metadata, plan, versionLabels: config.versionLabels, readiness: () => readiness };
   return batcher === undefined
     ? new RemoteModel({ ...common, link })
-    : new ReadyModel({ ...common, batcher, statistics });
+    : new ReadyModel({ ...common, batcher, statistics, allStatistics: () => link.ask("statistics", undefined) });
 }

@@ -12,6 +12,8 @@ export interface ReadyModelParts {
   readonly plan: ExecutionPlan;
   readonly batcher: Batcher;
   readonly statistics: StatisticsRecorder;
+  /** Where other threads run the model as well: the figures of all of them together. */
+  readonly allStatistics?: () => Promise<ModelStatistics>;
   readonly versionLabels: readonly string[];
   readonly readiness: () => Readiness;
 }
@@ -66,6 +68,7 @@ export class ReadyModel implements ServedModel {
   }
 
   async statistics(): Promise<ModelStatistics> {
-    return this.#parts.statistics.snapshot();
+    const { statistics, allStatistics } = this.#parts;
+    return allStatistics?.() ?? statistics.snapshot();
   }
 }
