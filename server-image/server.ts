@@ -134,7 +134,8 @@ class Server implements RunningServer {
       throw error;
     }
     log.info({ port: this.port, grpcPort: this.grpcPort }, "listening");
-    this.loaded = this.#model.load(() => fetchModel(this.#config, this.#fetchOptions()));
+    const fetch = () => fetchModel(this.#config, this.#fetchOptions());
+    this.loaded = this.#model.load(fetch, this.#stopping.signal);
     // Whoever stops the server waits for the load as well, whether or not anyone else does.
     this.loaded.catch(() => undefined);
   }

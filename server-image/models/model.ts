@@ -98,15 +98,18 @@ export class Model implements ServedModel {
     return this.#stored;
   }
 
-  /** Gets the model ready; rejects with a LoadError, or with the reason of an abort during `fetch`. */
-  async load(fetch: () => Promise<FetchedModel>): Promise<void> {
+  /** Gets the model ready; rejects with a LoadError, or with the reason of an abort. @param signal heeded between phases */
+  async load(fetch: () => Promise<FetchedModel>, signal: AbortSignal): Promise<void> {
     const { versionLabels } = this.#options;
     const file = await this.#timed("download", fetch);
     this.#file = file;
+    signal.throwIfAborted();
     const [opened, options] = await this.#timed("load", () => this.#open(file));
     this.#opened = opened;
+    signal.throwIfAborted();
     const loaded = await this.#timed("warm-up", () => this.#settle(file, opened, options));
     this.#loaded = loaded;
+    signal.throwIfAborted();
     const statistics = this.#statistics;
     const { metadata, plan, runner, calibration, readiness } = loaded;
     const batcher = makeBatcher(runner, plan, { ...this.#options, statistics });
