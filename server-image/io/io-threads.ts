@@ -1,5 +1,6 @@
 // The other I/O threads as the main thread sees them: starts them, replaces those that die, collects their figures.
 
+import { clearInterval, setInterval } from "node:timers";
 import { setTimeout } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 
@@ -19,10 +20,13 @@ export interface IoThreadsOptions {
   /** Of all threads. */
   readonly statistics: () => Promise<ModelStatistics>;
   readonly log: Log;
+  /** Another script than the real thread, for tests. */
+  readonly script?: URL;
 }
 
 const SCRIPT = new URL("./io-thread.ts", import.meta.url);
 const RESTART_DELAY_MS = 500;
+const READINESS_INTERVAL_MS = 500;
 
 interface IoThread {
   readonly link: ThreadLink<ThreadCalls, MainCalls>;
@@ -34,6 +38,9 @@ export class IoThreads {
   readonly #options: IoThreadsOptions;
   readonly #threads = new Map<number, IoThread>();
   #closing = false;
+  #readinessTimer: NodeJS.Timeout | undefined;
+  /** As JSON; threads begin as ready. */
+  #toldReadiness = JSON.stringify({ ready: true });
 
   constructor(options: IoThreadsOptions) {
     this.#options = options;
@@ -44,6 +51,7 @@ export class IoThreads {
     const { threads } = this.#options.settings;
     const started = Array.from({ length: threads - 1 }, (_, index) => this.#start(index + 1));
     await Promise.all(started.map(({ listening }) => listening));
+    this.#readinessTimer = setInterval(() => this.#tellReadiness(), READINESS_INTERVAL_MS).unref();
   }
 
   /** What each thread has counted. A thread that dies meanwhile is left out. */
@@ -62,6 +70,7 @@ export class IoThreads {
   /** Resolves when they have answered all their requests and are gone. */
   async close(): Promise<void> {
     this.#closing = true;
+    clearInterval(this.#readinessTimer);
     await Promise.all(
       [...this.#threads.values()].map(async ({ link, ended }) => {
         await Promise.race([link.ask("close", undefined).catch(() => undefined), ended]);
@@ -70,15 +79,30 @@ export class IoThreads {
     );
   }
 
+  /** The model's workers are the main thread's: the others know of their failures only what they are told. */
+  #tellReadiness(): void {
+    const { readiness } = this.#options.model;
+    const text = JSON.stringify(readiness);
+    if (text === this.#toldReadiness) {
+      return;
+    }
+    this.#toldReadiness = text;
+    for (const { link } of this.#threads.values()) {
+      void link.ask("readiness", readiness).catch(() => undefined);
+    }
+  }
+
   #start(thread: number): IoThread {
-    const { settings, model, log, renderMetrics, calibration, statistics } = this.#options;
-    const worker = new Worker(SCRIPT, { workerData: { ...settings, thread }, name: "io" });
+    const { settings, model, log, renderMetrics, calibration, statistics, script = SCRIPT } = this.#options;
+    const worker = new Worker(script, { workerData: { ...settings, thread }, name: "io" });
     const listening = Promise.withResolvers<void>();
     const ended = Promise.withResolvers<void>();
     const inferences = new RemoteInferences(model, () => new Cancellation());
     const link = new ThreadLink<ThreadCalls, MainCalls>(worker as Port, {
       listening: async () => {
         listening.resolve();
+        // One that replaces another knows nothing yet.
+        this.#toldReadiness = "";
         return undefined;
       },
       renderMetrics,
