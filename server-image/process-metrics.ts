@@ -74,6 +74,10 @@ export class ProcessMetrics {
       ioThreads: gauge("plimsoll_io_threads", "Threads that read requests and write answers."),
       maxBatchSize: gauge("plimsoll_max_batch_size", "Most rows of requests that run together."),
     };
+    // prom-client begins with 0, which none of them is before the model is loaded.
+    for (const unknown of [this.#provisional, ...Object.values(this.#plan)]) {
+      unknown.remove();
+    }
     this.#triton = new TritonMetrics(this.#registry);
     collectDefaultMetrics({ register: this.#registry, eventLoopMonitoringPrecision: EVENT_LOOP_SAMPLE_MS });
   }
