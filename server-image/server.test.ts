@@ -137,7 +137,7 @@ describe("warm-up", () => {
     expect((await server.get("/v2/health/ready")).status).toBe(200);
     expect(server.lines).toContainEqual({
       level: "warn",
-      message: "no warm-up run: the first requests will take longer",
+      message: "no sample inputs fit the model: nothing is measured, and its first requests take longer",
       fields: { reason: expect.stringContaining("requested shape:{7,11}") as unknown },
     });
     await server.stop();

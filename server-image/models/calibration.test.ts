@@ -327,7 +327,9 @@ describe("samples", () => {
       hopSeconds: 0,
       provisional: true,
     });
-    expect(lines.filter(({ level }) => level === "warn")).toHaveLength(1);
+    expect(lines.filter(({ level }) => level === "warn")).toEqual([
+      expect.objectContaining({ fields: { reason: "not this size" } }),
+    ]);
   });
 });
 

@@ -131,6 +131,8 @@ class Search<R extends TrialRunner> {
   readonly #deadlineMs: number;
   readonly #runTimes: RunTime[] = [];
   #provisional = false;
+  /** What the model said of the last sample that it did not take. */
+  #lastRefusal: string | undefined;
   #lastSample: { readonly key: string; readonly inputs: readonly Tensor[] } = { key: "", inputs: [] };
 
   constructor(metadata: ModelMetadata, options: CalibrationOptions<R>) {
@@ -145,7 +147,10 @@ class Search<R extends TrialRunner> {
     const split = firstSplit(this.#options);
     const shapes = await this.#findShapes(first);
     if (shapes === undefined) {
-      log.warn({}, "no sample inputs fit the model: nothing is measured, and its first requests take longer");
+      log.warn(
+        { reason: this.#lastRefusal },
+        "no sample inputs fit the model: nothing is measured, and its first requests take longer",
+      );
       return { calibration: { ...NOTHING_MEASURED, ...split }, runner: first };
     }
     const single = await this.#measure(first, shapes, 1);
@@ -177,7 +182,8 @@ class Search<R extends TrialRunner> {
       if (failed === undefined) {
         return shapes;
       }
-      this.#options.log.debug({ shapes, reason: String(failed.reason) }, "the model does not take sample inputs");
+      this.#lastRefusal = failed.reason instanceof Error ? failed.reason.message : String(failed.reason);
+      this.#options.log.debug({ shapes, reason: this.#lastRefusal }, "the model does not take sample inputs");
     }
     return undefined;
   }
