@@ -5,18 +5,17 @@ import { describe, expect, test } from "vitest";
 
 import { type Config, parseConfig } from "./config.ts";
 
-const MACHINE = { usableThreads: 4 };
 const REQUIRED = ["--model-name", "demo", "--storage-uri", "./model.onnx"];
 
 function parse(...argv: string[]): Config {
-  return parseConfig([...REQUIRED, ...argv], MACHINE, () => undefined);
+  return parseConfig([...REQUIRED, ...argv], () => undefined);
 }
 
 /** What is printed for wrong arguments, and the exit code. */
 function complaint(argv: string[]): { printed: string; exitCode: number } {
   let printed = "";
   try {
-    parseConfig(argv, MACHINE, (text) => {
+    parseConfig(argv, (text) => {
       printed += text;
     });
   } catch (error) {
@@ -25,36 +24,64 @@ function complaint(argv: string[]): { printed: string; exitCode: number } {
   throw new Error("nothing was wrong");
 }
 
-test("defaults", () => {
+test("defaults; what is not there is measured", () => {
   expect(parse()).toEqual({
     modelName: "demo",
     storageUri: "./model.onnx",
     httpPort: 8080,
     grpcPort: 9000,
-    workers: 1,
-    threadsPerWorker: 4,
-    maxQueueLength: 100,
+    workers: undefined,
+    threadsPerWorker: undefined,
+    ioThreads: undefined,
+    executionProvider: "auto",
+    allowCpuFallback: false,
+    maxBatchSize: undefined,
+    maxBatchDelayMs: 0,
+    maxBatchRunMs: 100,
+    calibrationSeconds: 5,
+    calibration: undefined,
+    maxQueueLength: 1000,
+    maxQueueBytes: 134_217_728,
+    maxExpectedWaitMs: 800,
     requestTimeoutSeconds: 30,
     runTimeoutSeconds: 300,
+    corsAllowOrigin: undefined,
+    versionLabels: [],
+    maxConnections: 10_000,
     maxBodyBytes: 67_108_864,
     drainDelaySeconds: 5,
     gracePeriodSeconds: 30,
+    storageSha256: undefined,
     modelDirectory: undefined,
     pvcRoot: "/mnt/pvc",
+    ociRoot: "/mnt/oci",
     downloadTimeoutSeconds: 600,
     maxModelBytes: 10_737_418_240,
+    maxModelFiles: 10_000,
+    maxExpansionRatio: 100,
+    storageCredentialsDirectory: undefined,
+    storageInstanceCredentials: false,
+    storageAllowedNetworks: ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"],
+    s3Endpoint: undefined,
+    s3AddressingStyle: "auto",
     terminationLog: "/dev/termination-log",
     logLevel: "info",
   });
 });
 
-describe("threads per worker", () => {
-  test.each([
-    ["the CPUs are shared among the workers", ["--workers", "2"], 2],
-    ["at least one each", ["--workers", "16"], 1],
-    ["as given", ["--workers", "2", "--threads-per-worker", "7"], 7],
-  ])("%s", (_name, argv, expected) => {
-    expect(parse(...argv).threadsPerWorker).toBe(expected);
+describe("how the model is run, as given", () => {
+  const CASES: [string[], Partial<Config>][] = [
+    [["--workers", "2", "--threads-per-worker", "7"], { workers: 2, threadsPerWorker: 7 }],
+    [["--io-threads", "3"], { ioThreads: 3 }],
+    [["--execution-provider", "cuda", "--allow-cpu-fallback"], { executionProvider: "cuda", allowCpuFallback: true }],
+    [["--max-batch-size", "16"], { maxBatchSize: 16 }],
+    [["--max-batch-delay-ms", "2.5"], { maxBatchDelayMs: 2.5 }],
+    [["--max-queue-length", "0"], { maxQueueLength: 0 }],
+    [["--calibration-seconds", "0"], { calibrationSeconds: 0 }],
+    [["--calibration", '{"a":1}'], { calibration: '{"a":1}' }],
+  ];
+  test.each(CASES)("%j", (argv, expected) => {
+    expect(parse(...argv)).toMatchObject(expected);
   });
 });
 
@@ -80,6 +107,19 @@ describe("refused with exit code 1", () => {
       [...REQUIRED, "--max-body-bytes", "524288001"],
       /'524288001' is invalid. Give a number from 1 to 524288000/,
     ],
+    ["no I/O threads", [...REQUIRED, "--io-threads", "0"], /'0' is invalid. Give a number from 1 to 64/],
+    ["a batch of none", [...REQUIRED, "--max-batch-size", "0"], /'0' is invalid. Give a number from 1 to 65536/],
+    [
+      "a delay of more than an hour",
+      [...REQUIRED, "--max-batch-delay-ms", "3600001"],
+      /'3600001' is invalid. Give a number from 0 to 3600000/,
+    ],
+    [
+      "an unknown provider",
+      [...REQUIRED, "--execution-provider", "tpu"],
+      /'tpu' is invalid. Allowed choices are auto, cpu, cuda/,
+    ],
+    ["an empty calibration", [...REQUIRED, "--calibration", " "], /' ' is invalid. It must not be empty/],
     ["half a worker", [...REQUIRED, "--workers", "1.5"], /'1.5' is invalid/],
     ["an unknown level", [...REQUIRED, "--log-level", "loud"], /Allowed choices are debug, info, warn, error/],
     ["an unknown flag", [...REQUIRED, "--wrokers", "2"], /unknown option '--wrokers'[^]*--workers/],
