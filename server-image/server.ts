@@ -118,6 +118,7 @@ class Server implements RunningServer {
     this.#grpcListener = new GrpcListener({
       context: this.#context(),
       maxMessageBytes: config.maxBodyBytes,
+      maxConnections: () => Math.ceil(config.maxConnections / this.#board.threads),
       wallClock: dependencies.wallClock,
       random,
       reusePort: this.#mayShare(),
@@ -155,7 +156,7 @@ class Server implements RunningServer {
     }
     await Promise.all([
       this.#listener.close(patienceMs(this.#config)),
-      this.#grpcListener.close(),
+      this.#grpcListener.close(patienceMs(this.#config)),
       this.#threads?.close(),
     ]);
     await Promise.allSettled([this.loaded]);

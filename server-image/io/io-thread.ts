@@ -48,7 +48,7 @@ const link = new ThreadLink<MainCalls, ThreadCalls>(parentPort as Port, {
     return undefined;
   },
   close: async () => {
-    await Promise.all([listener.close(patienceMs(config)), grpcListener.close()]);
+    await Promise.all([listener.close(patienceMs(config)), grpcListener.close(patienceMs(config))]);
     unwatch();
     // Nothing else keeps the thread once this answer is on its way.
     setImmediate(() => parentPort?.close());
@@ -86,6 +86,7 @@ const listener = new HttpListener({
 const grpcListener = new GrpcListener({
   context,
   maxMessageBytes: config.maxBodyBytes,
+  maxConnections: () => Math.ceil(config.maxConnections / settings.threads),
   wallClock: Date.now,
   random: Math.random,
   reusePort: true,

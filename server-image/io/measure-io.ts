@@ -60,12 +60,18 @@ export async function measureIo(probe: IoProbe, options: MeasureIoOptions): Prom
     random,
     log,
   });
-  const grpc = new GrpcListener({ context, maxMessageBytes: maxBodyBytes, wallClock, random });
+  const grpc = new GrpcListener({
+    context,
+    maxMessageBytes: maxBodyBytes,
+    maxConnections: () => Number.POSITIVE_INFINITY,
+    wallClock,
+    random,
+  });
   try {
     const ports = { http: await http.listen(0, LOOPBACK), grpc: await grpc.listen(0, LOOPBACK) };
     return await measureProtocols(ports, probe, options);
   } finally {
-    await Promise.all([http.close(0), grpc.close()]);
+    await Promise.all([http.close(0), grpc.close(0)]);
   }
 }
 

@@ -165,7 +165,7 @@ describe("the end of a server", () => {
     const call = server.client.infer(REQUEST);
     await vi.waitFor(() => expect(server.received()).toBe(1), DEADLINE);
     let closed = false;
-    const closing = server.listener.close().then(() => {
+    const closing = server.close().then(() => {
       closed = true;
     });
     await expect(server.connect().call("ServerLive")).rejects.toMatchObject({ code: status.UNAVAILABLE });
@@ -174,7 +174,6 @@ describe("the end of a server", () => {
     expect(await call).toMatchObject({ model_name: "m" });
     await closing;
     expect(server.ended).toEqual([200]);
-    await server.close();
   });
 
   test("answers what a stream has asked, then ends it so that the client knows", async () => {

@@ -14,9 +14,12 @@ const INFER = `/${SERVICE}/ModelInfer`;
 
 let server: TestListener;
 let session: ClientHttp2Session;
+/** How much time has passed besides. */
+let laterMs: number;
 
 beforeEach(async () => {
-  server = await startTestListener();
+  laterMs = 0;
+  server = await startTestListener({ maxConnections: 5, clock: () => performance.now() + laterMs });
   session = connect(`http://127.0.0.1:${server.port}`);
   session.on("error", () => undefined);
 });
@@ -27,8 +30,11 @@ afterEach(async () => {
   await server.close();
 });
 
-function begin(headers: Record<string, string> = {}): { stream: ClientHttp2Stream; answer: Promise<Answer> } {
-  const stream = session.request({
+function begin(
+  headers: Record<string, string> = {},
+  over = session,
+): { stream: ClientHttp2Stream; answer: Promise<Answer> } {
+  const stream = over.request({
     ":method": "POST",
     ":path": INFER,
     "content-type": "application/grpc",
@@ -116,6 +122,45 @@ describe("over HTTP/2", () => {
     expect(server.ended.every((code) => code === 499)).toBe(true);
   });
 
+  describe("answers that are not taken", () => {
+    const OUTPUT = { name: "y", datatype: "FP32", shape: [75_000, 3], data: new Uint8Array(900_000) } as const;
+    const ROW = { name: "x", datatype: "FP32", shape: [1, 3], contents: { fp32_contents: [1, 2, 3] } };
+    const message = methodOf(`${SERVICE}/ModelInfer`).serialize({ model_name: "m", inputs: [ROW] });
+    let greedy: ClientHttp2Session;
+
+    beforeEach(() => {
+      greedy = connect(`http://127.0.0.1:${server.port}`, { settings: { initialWindowSize: 0 } });
+      greedy.on("error", () => undefined);
+      server.model.infer = async () => ({ outputs: [OUTPUT] });
+    });
+
+    afterEach(() => greedy.destroy());
+
+    async function ask(count: number): Promise<void> {
+      for (let call = 0; call < count; call += 1) {
+        begin({}, greedy).stream.end(Buffer.concat([frame(message.length), message]));
+      }
+      await vi.waitFor(() => expect(server.received()).toBe(count), DEADLINE);
+    }
+
+    test("fill only so much memory, and make room for others after a while", async () => {
+      await ask(5);
+      const infer = () => server.client.infer({ model_name: "m", inputs: [ROW] });
+      await vi.waitFor(() => expect(infer()).rejects.toMatchObject({ code: 14, details: /that clients do not take/ }));
+      laterMs = 5000;
+      expect(await infer()).toMatchObject({ model_name: "m" });
+    });
+
+    test("do not hold up the end", async () => {
+      await ask(2);
+      begin({}, greedy).stream.write(frame(1000));
+      await vi.waitFor(() => expect(server.received()).toBe(3), DEADLINE);
+      await server.listener.close(50);
+      expect(server.ended).toEqual([499, 499, 499]);
+      server = await startTestListener();
+    });
+  });
+
   test("headers without end", async () => {
     const { answer } = begin({ "x-large": "a".repeat(100_000) });
     expect((await answer).code).toBeUndefined();
@@ -123,6 +168,24 @@ describe("over HTTP/2", () => {
 });
 
 describe("over TCP", () => {
+  test("more connections than are allowed are ended at once, and make no difference to others", async () => {
+    expect(await server.client.call("ServerLive")).toEqual({ live: true });
+    const sockets = Array.from({ length: 8 }, () => connectTcp(server.port, "127.0.0.1"));
+    let ended = 0;
+    for (const socket of sockets) {
+      socket.on("error", () => undefined).resume();
+      socket.once("close", () => {
+        ended += 1;
+      });
+    }
+    await vi.waitFor(() => expect(ended).toBe(5), DEADLINE);
+    expect(await server.client.call("ServerLive")).toEqual({ live: true });
+    for (const socket of sockets) {
+      socket.destroy();
+    }
+    await vi.waitFor(() => expect(server.connect().call("ServerLive")).resolves.toBeDefined(), DEADLINE);
+  });
+
   test.each([
     ["HTTP/1.1", Buffer.from("GET / HTTP/1.1\r\nHost: x\r\n\r\n")],
     ["a TLS client", Buffer.from("16030100a5010000a10303", "hex")],

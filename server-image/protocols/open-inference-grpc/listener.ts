@@ -1,6 +1,6 @@
 // The gRPC server: its services on one port, limits, and an end without lost calls.
 
-import { type AddressInfo, createServer, type Server as SocketServer } from "node:net";
+import { type AddressInfo, createServer, type Socket, type Server as SocketServer } from "node:net";
 
 import {
   type ConnectionInjector,
@@ -21,11 +21,14 @@ import { INFERENCE_SERVICE, registerInferenceService } from "./service.ts";
 import { Slots } from "./slots.ts";
 import { StreamCall } from "./stream-call.ts";
 import { UnaryCall } from "./unary-call.ts";
+import { UnsentAnswers } from "./unsent-answers.ts";
 
 export interface GrpcListenerOptions {
   readonly context: ProtocolContext;
   /** Of one message, compressed and not. */
   readonly maxMessageBytes: number;
+  /** Asked for each new connection; further ones are ended at once. */
+  readonly maxConnections: () => number;
   /** Milliseconds since 1970. */
   readonly wallClock: () => number;
   /** A number in [0, 1). */
@@ -34,8 +37,6 @@ export interface GrpcListenerOptions {
   readonly reusePort?: boolean;
 }
 
-/** Sockets cost memory before they have asked for anything. */
-const MAX_CONNECTIONS = 10_000;
 /** Of one connection. Further calls wait in the client. */
 const MAX_CONCURRENT_CALLS = 1024;
 /** Headers and answers that a client does not read, for one connection. */
@@ -47,8 +48,13 @@ const KEEPALIVE_MS = 30_000;
 
 /** Messages of all calls together, in messages of the largest size: many small ones, but few large ones, at a time. */
 const MESSAGES_HELD = 2;
+/** The same of answers that clients have not taken yet. */
+const ANSWERS_HELD = 4;
 /** Of unknown size until they are decompressed. */
 const COMPRESSED_MESSAGES = 4;
+
+/** How often calls are looked through that only wait for their clients, when those have been waited for long enough. */
+const GIVE_UP_INTERVAL_MS = 100;
 
 /** After the last answer, so long for connections that were made but have not asked yet. */
 const LINGER_MS = 1000;
@@ -59,11 +65,12 @@ const STREAM_INFER = `/${INFERENCE_SERVICE}/ModelStreamInfer`;
 export class GrpcListener {
   readonly #options: GrpcListenerOptions;
   readonly #connections: Connections;
-  readonly #streams: CallOptions["streams"] = new Set();
+  readonly #open: CallOptions["open"] = new Set();
   readonly #health: Health;
   readonly #server: Server;
   readonly #sockets: SocketServer;
   readonly #injector: ConnectionInjector;
+  #connected = 0;
 
   constructor(options: GrpcListenerOptions) {
     const { context, maxMessageBytes, wallClock, random } = options;
@@ -83,7 +90,8 @@ export class GrpcListener {
           connections: this.#connections,
           budget: new BodyBudget(MESSAGES_HELD * maxMessageBytes),
           slots: new Slots(COMPRESSED_MESSAGES),
-          streams: this.#streams,
+          unsent: new UnsentAnswers(ANSWERS_HELD * maxMessageBytes, context.clock),
+          open: this.#open,
           wallClock,
         }),
       ],
@@ -91,8 +99,7 @@ export class GrpcListener {
     this.#register();
     // grpc-js could listen by itself, but neither limits connections nor says why a port cannot be had.
     this.#injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
-    this.#sockets = createServer({ noDelay: true }, (socket) => this.#injector.injectConnection(socket));
-    this.#sockets.maxConnections = MAX_CONNECTIONS;
+    this.#sockets = createServer({ noDelay: true }, (socket) => this.#accept(socket));
   }
 
   /** Resolves with the port, which is a free one where 0 is asked for. Rejects when the port cannot be had. */
@@ -111,15 +118,22 @@ export class GrpcListener {
     this.#health.update();
   }
 
-  /** Takes no new connections and resolves when all calls are answered and their connections closed. */
-  async close(): Promise<void> {
+  /**
+   * Takes no new connections and resolves when all calls are answered and their connections closed.
+   *
+   * @param patienceMs how long clients are waited for that send a request, or take an answer, slowly
+   */
+  async close(patienceMs: number): Promise<void> {
     const { promise: closed, resolve } = Promise.withResolvers<void>();
     this.#sockets.close(() => resolve());
     this.startDraining();
     this.#health.close();
-    for (const stream of this.#streams) {
-      stream.finish();
+    for (const call of this.#open) {
+      call.finish();
     }
+    let givingUp = setTimeout(() => {
+      givingUp = setInterval(() => this.#giveUp(), GIVE_UP_INTERVAL_MS);
+    }, patienceMs);
     // A client that only holds its connection open must not hold up the end.
     let linger = setTimeout(() => this.#endUnused(), LINGER_MS);
     this.#connections.whenIdle(() => {
@@ -128,13 +142,32 @@ export class GrpcListener {
     });
     await closed;
     clearTimeout(linger);
+    clearInterval(givingUp);
     this.#server.forceShutdown();
+  }
+
+  #giveUp(): void {
+    for (const call of this.#open) {
+      call.giveUp();
+    }
   }
 
   #endUnused(): void {
     if (this.#connections.calls === 0) {
       this.#server.forceShutdown();
     }
+  }
+
+  #accept(socket: Socket): void {
+    if (this.#connected >= this.#options.maxConnections()) {
+      socket.destroy();
+      return;
+    }
+    this.#connected += 1;
+    socket.once("close", () => {
+      this.#connected -= 1;
+    });
+    this.#injector.injectConnection(socket);
   }
 
   #register(): void {

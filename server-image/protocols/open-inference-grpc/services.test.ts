@@ -197,7 +197,7 @@ describe("health, by the definition of grpc-health-check", () => {
     await vi.waitFor(() => expect(seen).toEqual([SERVING, NOT_SERVING, SERVING]), DEADLINE);
     server.startStopping();
     await vi.waitFor(() => expect(seen).toEqual([SERVING, NOT_SERVING, SERVING, NOT_SERVING]), DEADLINE);
-    await server.listener.close();
+    await server.listener.close(0);
     expect(await end).toBe(status.UNAVAILABLE);
   });
 

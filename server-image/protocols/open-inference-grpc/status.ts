@@ -36,6 +36,23 @@ export interface CallStatus {
 
 export const OK: CallStatus = { code: status.OK, details: "OK" };
 
+export const NO_ROOM: CallStatus = {
+  code: status.UNAVAILABLE,
+  details: "the server holds too many large requests now; try again later",
+};
+
+export const TOO_MANY_ANSWERS: CallStatus = {
+  code: status.UNAVAILABLE,
+  details: "the server holds too many answers that clients do not take; try again later",
+};
+
+export const TOO_MANY_COMPRESSED: CallStatus = {
+  code: status.UNAVAILABLE,
+  details: "too many compressed streams are open; send without compression, or try again later",
+};
+
+export const LATE: CallStatus = { code: status.DEADLINE_EXCEEDED, details: "the request did not arrive in time" };
+
 /** Details travel in a header, percent-encoded, and clients take 8 KiB of headers. */
 const MAX_DETAILS = 800;
 
@@ -46,11 +63,6 @@ export function toStatus(error: unknown, log: Log): CallStatus {
     return { code: status.INTERNAL, details: "internal error" };
   }
   return { code: CODES[error.code], details: shorten(error.message) };
-}
-
-/** For requests beyond what may be held at once. */
-export function noRoom(): InferenceError {
-  return new InferenceError("UNAVAILABLE", "the server holds too many large requests now; try again later");
 }
 
 /** @param code of gRPC */

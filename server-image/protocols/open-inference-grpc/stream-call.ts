@@ -1,43 +1,47 @@
 // One ModelStreamInfer call: many requests on one stream, run side by side and answered in their order.
 
+import { constants } from "node:http2";
+
 import { ServerInterceptingCall, type ServerInterceptingCallInterface, status } from "@grpc/grpc-js";
 
 import { Cancellation } from "../../cancellation.ts";
-import { InferenceError } from "../../inference-error.ts";
-import type { BodyShare } from "../http/body-budget.ts";
+import { ArrivingMessage } from "./arriving-message.ts";
 import { answeredStatus, type CallInternals } from "./call-internals.ts";
-import type { CallOptions } from "./call-options.ts";
+import type { CallOptions, OpenCall } from "./call-options.ts";
 import { encodeStreamError, encodeStreamResponse } from "./encode.ts";
 import { infer, readRequest } from "./infer.ts";
 import type { InferRequest } from "./infer-request.ts";
-import { type CallStatus, httpStatusOf, noRoom, OK, toStatus } from "./status.ts";
+import { type CallStatus, httpStatusOf, OK, TOO_MANY_ANSWERS, TOO_MANY_COMPRESSED, toStatus } from "./status.ts";
+import type { UnsentAnswer } from "./unsent-answers.ts";
 
 /** Requests of one stream that may be without an answer; further ones are not read until there is one. */
 const MAX_UNANSWERED = 64;
 
 interface StreamRequest {
   readonly arrivedAtMs: number;
-  readonly share: BodyShare;
+  readonly message: ArrivingMessage;
   readonly cancellation: Cancellation;
 }
 
 interface StreamAnswer {
   readonly message: Buffer;
   readonly code: status;
+  readonly unsent: UnsentAnswer;
 }
 
-export class StreamCall extends ServerInterceptingCall {
+export class StreamCall extends ServerInterceptingCall implements OpenCall {
   readonly #call: ServerInterceptingCallInterface;
   readonly #options: CallOptions;
   readonly #internals: CallInternals;
   readonly #unanswered = new Set<StreamRequest>();
-  /** Of the bytes that have arrived since the last message was complete. */
-  #share: BodyShare;
+  /** The next one. */
+  #message: ArrivingMessage;
   #lastAnswer: Promise<void> = Promise.resolve();
   #readsWhenAnswered = false;
   #halfClosed = false;
   #finishing = false;
   #hasSlot = false;
+  #writing = false;
   #sent = false;
   readonly #over = Promise.withResolvers<void>();
   #ended = false;
@@ -47,7 +51,7 @@ export class StreamCall extends ServerInterceptingCall {
     this.#call = call;
     this.#options = options;
     this.#internals = internals;
-    this.#share = options.budget.open();
+    this.#message = this.#nextMessage();
   }
 
   /** The listener of the handler is not used. */
@@ -63,39 +67,49 @@ export class StreamCall extends ServerInterceptingCall {
     });
   }
 
-  /** Reads no more; the stream ends with its last answer. */
   finish(): void {
     this.#finishing = true;
     this.#endWhenAnswered();
   }
 
+  giveUp(): void {
+    if (this.#writing || this.#unanswered.size === 0) {
+      this.#internals.stream.close(constants.NGHTTP2_CANCEL);
+    }
+  }
+
+  #nextMessage(): ArrivingMessage {
+    const { budget, context } = this.#options;
+    return new ArrivingMessage({ budget, clock: context.clock, refuse: (answer) => this.#send(answer) });
+  }
+
   #onArrival(): void {
-    const { streams, slots } = this.#options;
+    const { open, slots, unsent } = this.#options;
     const { stream, compressed } = this.#internals;
-    streams.add(this);
+    open.add(this);
+    if (unsent.isFull()) {
+      this.#send(TOO_MANY_ANSWERS);
+      return;
+    }
     // The client decides when its next message comes, so there is no waiting for a slot.
     if (compressed && !slots.tryTake()) {
-      this.#send(
-        toStatus(
-          new InferenceError("UNAVAILABLE", "too many compressed streams are open; send without compression"),
-          this.#options.context.log,
-        ),
-      );
+      this.#send(TOO_MANY_COMPRESSED);
       return;
     }
     this.#hasSlot = compressed;
     stream.on("data", (chunk: Buffer) => {
-      if (!this.#ended && !this.#share.take(chunk.length)) {
-        this.#send(toStatus(noRoom(), this.#options.context.log));
+      if (!this.#ended) {
+        this.#message.add(chunk.length);
       }
     });
     this.#call.startRead();
   }
 
   #onMessage(message: Buffer): void {
-    const { context, connections, budget } = this.#options;
-    const request = { arrivedAtMs: context.clock(), share: this.#share, cancellation: new Cancellation() };
-    this.#share = budget.open();
+    const { context, connections } = this.#options;
+    this.#message.end();
+    const request = { arrivedAtMs: context.clock(), message: this.#message, cancellation: new Cancellation() };
+    this.#message = this.#nextMessage();
     this.#unanswered.add(request);
     context.metrics.requestReceived("v2-grpc");
     connections.callBegan();
@@ -117,25 +131,32 @@ export class StreamCall extends ServerInterceptingCall {
   /** Never rejects. */
   async #run(message: Buffer, cancellation: Cancellation): Promise<StreamAnswer> {
     const { context, wallClock } = this.#options;
+    const answer = (response: Buffer, code: status): StreamAnswer => {
+      const unsent = this.#options.unsent.add(response.length, () => this.giveUp());
+      return { message: response, code, unsent };
+    };
     let request: InferRequest | undefined;
     try {
       request = readRequest(message, context.model);
       const remainingMs = Number(this.#call.getDeadline()) - wallClock();
       const response = await infer(request, context.model, remainingMs, cancellation);
-      return { message: encodeStreamResponse(response), code: status.OK };
+      return answer(encodeStreamResponse(response), status.OK);
     } catch (error) {
       const { code, details } = toStatus(error, context.log);
-      return { message: encodeStreamError(details, request?.id ?? ""), code };
+      return answer(encodeStreamError(details, request?.id ?? ""), code);
     }
   }
 
   async #deliver(request: StreamRequest, answer: Promise<StreamAnswer>): Promise<void> {
-    const { message, code } = await answer;
+    const { message, code, unsent } = await answer;
     if (!this.#ended) {
       const { promise: written, resolve } = Promise.withResolvers<void>();
+      this.#writing = true;
       this.#call.sendMessage(message, resolve);
       await Promise.race([written, this.#over.promise]);
+      this.#writing = false;
     }
+    this.#options.unsent.remove(unsent);
     this.#count(request, code);
     if (this.#readsWhenAnswered) {
       this.#readsWhenAnswered = false;
@@ -165,7 +186,7 @@ export class StreamCall extends ServerInterceptingCall {
   #count(request: StreamRequest, code: number): void {
     if (this.#unanswered.delete(request)) {
       const { context, connections } = this.#options;
-      request.share.release();
+      request.message.share.release();
       context.metrics.requestEnded("v2-grpc", httpStatusOf(code), (context.clock() - request.arrivedAtMs) / 1000);
       connections.callEnded(this.#internals.session);
     }
@@ -177,11 +198,12 @@ export class StreamCall extends ServerInterceptingCall {
     }
     this.#ended = true;
     this.#over.resolve();
-    this.#share.release();
+    this.#message.end();
+    this.#message.share.release();
     if (this.#hasSlot) {
       this.#options.slots.release();
     }
-    this.#options.streams.delete(this);
+    this.#options.open.delete(this);
     const code = answeredStatus(this.#internals.stream) ?? status.CANCELLED;
     for (const request of this.#unanswered) {
       request.cancellation.cancel();

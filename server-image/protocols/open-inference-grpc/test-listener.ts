@@ -61,6 +61,9 @@ export class FakeModel implements ServedModel {
   }
 }
 
+/** Longer than any test waits. */
+const PATIENCE_MS = 60_000;
+
 export interface TestListener {
   readonly model: FakeModel;
   readonly listener: GrpcListener;
@@ -74,17 +77,18 @@ export interface TestListener {
   /** Tells the server to stop, as a signal does. */
   readonly startStopping: () => void;
   readonly connect: (options?: ChannelOptions) => TestClient;
-  readonly close: () => Promise<void>;
+  readonly close: (patienceMs?: number) => Promise<void>;
 }
 
 export interface TestListenerOptions {
   readonly maxMessageBytes?: number;
+  readonly maxConnections?: number;
   /** Milliseconds, monotonic. */
   readonly clock?: () => number;
 }
 
 export async function startTestListener(options: TestListenerOptions = {}): Promise<TestListener> {
-  const { maxMessageBytes = 1024 ** 2, clock = () => performance.now() } = options;
+  const { maxMessageBytes = 1024 ** 2, maxConnections = 100, clock = () => performance.now() } = options;
   const model = new FakeModel();
   const { log, lines } = recordingLog();
   const ended: number[] = [];
@@ -109,6 +113,7 @@ export async function startTestListener(options: TestListenerOptions = {}): Prom
       log,
     },
     maxMessageBytes,
+    maxConnections: () => maxConnections,
     wallClock: Date.now,
     random: () => 0.5,
   });
@@ -132,8 +137,8 @@ export async function startTestListener(options: TestListenerOptions = {}): Prom
       listener.startDraining();
     },
     connect,
-    close: async () => {
-      await listener.close();
+    close: async (patienceMs = PATIENCE_MS) => {
+      await listener.close(patienceMs);
       for (const client of clients) {
         client.close();
       }

@@ -1,45 +1,43 @@
 // One ModelInfer call: counted, admitted before its message is read, run, answered, or left by its client.
 
+import { constants } from "node:http2";
+
 import { ServerInterceptingCall, type ServerInterceptingCallInterface, status } from "@grpc/grpc-js";
 
 import { Cancellation } from "../../cancellation.ts";
 import { InferenceError } from "../../inference-error.ts";
-import type { BodyShare } from "../http/body-budget.ts";
+import { ArrivingMessage } from "./arriving-message.ts";
 import { answeredStatus, type CallInternals } from "./call-internals.ts";
-import type { CallOptions } from "./call-options.ts";
+import type { CallOptions, OpenCall } from "./call-options.ts";
 import { encodeInferResponse } from "./encode.ts";
 import { infer, readRequest } from "./infer.ts";
-import { type CallStatus, httpStatusOf, noRoom, OK, toStatus } from "./status.ts";
+import { type CallStatus, httpStatusOf, OK, TOO_MANY_ANSWERS, toStatus } from "./status.ts";
+import type { UnsentAnswer } from "./unsent-answers.ts";
 
-/** For the whole message. */
-const MESSAGE_TIMEOUT_MS = 60_000;
-
-/**
- * Takes the place of the handler: with grpc-js' own way a request is read whole before anything is asked, and each call
- * costs a stream object.
- */
-export class UnaryCall extends ServerInterceptingCall {
+/** Takes the place of a handler: that would be asked only once the whole message is there. */
+export class UnaryCall extends ServerInterceptingCall implements OpenCall {
   readonly #call: ServerInterceptingCallInterface;
   readonly #options: CallOptions;
   readonly #internals: CallInternals;
   readonly #cancellation = new Cancellation();
   readonly #arrivedAtMs: number;
-  readonly #share: BodyShare;
-  #messageTimer: NodeJS.Timeout | undefined;
+  readonly #message: ArrivingMessage;
   #hasSlot = false;
   #hasMessage = false;
   /** What this server answered, as far as it did. */
   #sent: status | undefined;
+  #unsent: UnsentAnswer | undefined;
   #written = false;
   #ended = false;
 
   constructor(call: ServerInterceptingCallInterface, internals: CallInternals, options: CallOptions) {
     super(call);
+    const { budget, context } = options;
     this.#call = call;
     this.#options = options;
     this.#internals = internals;
-    this.#arrivedAtMs = options.context.clock();
-    this.#share = options.budget.open();
+    this.#arrivedAtMs = context.clock();
+    this.#message = new ArrivingMessage({ budget, clock: context.clock, refuse: (answer) => this.#send(answer) });
   }
 
   /** The listener of the handler is not used. */
@@ -53,25 +51,41 @@ export class UnaryCall extends ServerInterceptingCall {
     });
   }
 
+  finish(): void {
+    // It has its one answer to come.
+  }
+
+  giveUp(): void {
+    if (!this.#hasMessage || this.#sent !== undefined) {
+      this.#internals.stream.close(constants.NGHTTP2_CANCEL);
+    }
+  }
+
   #onArrival(): void {
-    const { context, connections, slots } = this.#options;
+    const { context, connections, open, slots, unsent } = this.#options;
     const { stream, compressed } = this.#internals;
     context.metrics.requestReceived("v2-grpc");
     connections.callBegan();
+    open.add(this);
     try {
       context.model.admit();
     } catch (error) {
       this.#refuse(error);
       return;
     }
-    stream.on("data", (chunk: Buffer) => this.#count(chunk.length));
-    this.#messageTimer = setTimeout(() => {
-      this.#send({ code: status.DEADLINE_EXCEEDED, details: "the request did not arrive in time" });
-    }, MESSAGE_TIMEOUT_MS);
+    if (unsent.isFull()) {
+      this.#send(TOO_MANY_ANSWERS);
+      return;
+    }
+    stream.on("data", (chunk: Buffer) => {
+      if (!this.#ended) {
+        this.#message.add(chunk.length);
+      }
+    });
     if (compressed) {
       slots.take(() => this.#readCompressed());
     } else {
-      this.#call.startRead();
+      this.#read();
     }
   }
 
@@ -80,14 +94,13 @@ export class UnaryCall extends ServerInterceptingCall {
     if (this.#ended) {
       this.#releaseSlot();
     } else {
-      this.#call.startRead();
+      this.#read();
     }
   }
 
-  #count(bytes: number): void {
-    if (!this.#ended && !this.#share.take(bytes)) {
-      this.#refuse(noRoom());
-    }
+  #read(): void {
+    this.#message.expect();
+    this.#call.startRead();
   }
 
   #onMessage(message: Buffer): void {
@@ -116,10 +129,7 @@ export class UnaryCall extends ServerInterceptingCall {
       const request = readRequest(message, model);
       const response = await infer(request, model, this.#remainingMs(), this.#cancellation);
       if (this.#sent === undefined && !this.#ended) {
-        this.#call.sendMessage(encodeInferResponse(response), () => {
-          this.#written = true;
-        });
-        this.#send(OK);
+        this.#sendAnswer(encodeInferResponse(response));
       }
     } catch (error) {
       // At the deadline grpc-js answers by itself.
@@ -131,6 +141,15 @@ export class UnaryCall extends ServerInterceptingCall {
 
   #remainingMs(): number {
     return Number(this.#call.getDeadline()) - this.#options.wallClock();
+  }
+
+  #sendAnswer(answer: Buffer): void {
+    this.#unsent = this.#options.unsent.add(answer.length, () => this.giveUp());
+    this.#call.sendMessage(answer, () => {
+      this.#written = true;
+    });
+    // Not only when it is written: so both go out in one piece.
+    this.#send(OK);
   }
 
   #refuse(error: unknown): void {
@@ -145,7 +164,7 @@ export class UnaryCall extends ServerInterceptingCall {
   }
 
   #endReading(): void {
-    clearTimeout(this.#messageTimer);
+    this.#message.end();
     this.#releaseSlot();
   }
 
@@ -163,8 +182,12 @@ export class UnaryCall extends ServerInterceptingCall {
     this.#ended = true;
     this.#endReading();
     this.#cancellation.cancel();
-    this.#share.release();
-    const { context, connections } = this.#options;
+    this.#message.share.release();
+    const { context, connections, open, unsent } = this.#options;
+    open.delete(this);
+    if (this.#unsent !== undefined) {
+      unsent.remove(this.#unsent);
+    }
     const seconds = (context.clock() - this.#arrivedAtMs) / 1000;
     context.metrics.requestEnded("v2-grpc", httpStatusOf(this.#outcome()), seconds);
     connections.callEnded(this.#internals.session);
