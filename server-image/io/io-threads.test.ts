@@ -1,34 +1,17 @@
 // Several I/O threads on one port: every request is answered and counted, wherever it arrives, and none is lost at the end.
 
-import { stat } from "node:fs/promises";
 import { Agent, request as httpRequest } from "node:http";
 
 import { afterEach, describe, expect, test, vi } from "vitest";
 
 import type { Config } from "../config.ts";
-import type { Calibration } from "../models/calibration.ts";
-import { writeCalibration } from "../models/calibration-text.ts";
-import packageJson from "../package.json" with { type: "json" };
+import { publishedCalibration, TINY } from "../models/test-calibration.ts";
 import { startTestServer, type TestServer, testModel } from "../test-server.ts";
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 const DEADLINE = { timeout: 20_000, interval: 10 };
 const TWO_CPUS = { cpus: 2, usableThreads: 2 };
-
-/** What an earlier replica found: a run is far shorter than the way to a worker, so it runs on the I/O threads. */
-const TINY: Calibration = {
-  workers: 1,
-  threadsPerWorker: 1,
-  shapes: [[1, 3]],
-  batchable: true,
-  maxBatchSize: 8,
-  runTimes: [{ rows: 1, seconds: 0.00001 }],
-  rowsPerSecond: 50_000,
-  cpuSecondsPerRow: 0.00001,
-  hopSeconds: 0.00004,
-  provisional: false,
-};
 
 const servers: TestServer[] = [];
 const agents: Agent[] = [];
@@ -40,12 +23,6 @@ afterEach(async () => {
   await Promise.all(servers.splice(0).map((server) => server.stop()));
 });
 
-async function givenCalibration(name: string, calibration: Calibration): Promise<string> {
-  const { size: modelBytes } = await stat(testModel(name));
-  const basis = { serverVersion: packageJson.version, modelBytes, usableThreads: 2, executionProvider: "cpu" };
-  return writeCalibration({ basis, calibration, ioCpuSeconds: { "v2-rest": 0.0001 } });
-}
-
 async function start(name: string, settings: Partial<Config>): Promise<TestServer> {
   const server = await startTestServer(testModel(name), { ioThreads: 2, ...settings }, TWO_CPUS);
   servers.push(server);
@@ -55,7 +32,7 @@ async function start(name: string, settings: Partial<Config>): Promise<TestServe
 
 /** Two threads that each run the model themselves. */
 async function startInline(settings: Partial<Config> = {}): Promise<TestServer> {
-  const calibration = await givenCalibration("identity-rows", TINY);
+  const calibration = await publishedCalibration("identity-rows", TINY, TWO_CPUS.usableThreads);
   return start("identity-rows", { workers: undefined, calibration, ...settings });
 }
 

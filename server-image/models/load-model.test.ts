@@ -8,6 +8,7 @@ import type { Calibration } from "./calibration.ts";
 import { InlineRunner } from "./inline-runner.ts";
 import { type LoadedModel, type LoadOptions, openInline, openModel, settleModel } from "./load-model.ts";
 import { WorkerPool } from "./pool.ts";
+import { TINY } from "./test-calibration.ts";
 import { numbersOf, tensorOf } from "./test-runner.ts";
 
 vi.setConfig({ testTimeout: 30_000 });
@@ -17,20 +18,6 @@ const loaded: LoadedModel[] = [];
 afterEach(async () => {
   await Promise.all(loaded.splice(0).map((model) => model.stop()));
 });
-
-/** What an earlier replica found: a run is far shorter than the way to a worker. */
-const TINY: Calibration = {
-  workers: 1,
-  threadsPerWorker: 1,
-  shapes: [[1, 3]],
-  batchable: true,
-  maxBatchSize: 4,
-  runTimes: [{ rows: 1, seconds: 0.00001 }],
-  rowsPerSecond: 50_000,
-  cpuSecondsPerRow: 0.00001,
-  hopSeconds: 0.00004,
-  provisional: false,
-};
 
 /** A run that is longer than the way to a worker. */
 const SLOW: Calibration = { ...TINY, runTimes: [{ rows: 1, seconds: 0.001 }] };
@@ -76,11 +63,11 @@ describe("the plan", () => {
   const CASES: Record<string, [Partial<LoadOptions>, Partial<LoadedModel["plan"]>]> = {
     "a run longer than the way to a worker: workers, and one thread for the I/O": [
       { earlier: SLOW },
-      { inline: false, workers: 1, threadsPerWorker: 1, ioThreads: 1, batchable: true, maxBatchSize: 4 },
+      { inline: false, workers: 1, threadsPerWorker: 1, ioThreads: 1, batchable: true, maxBatchSize: 8 },
     ],
     "a run shorter than that: on the threads of the I/O, as many as there are CPUs": [
       { earlier: TINY },
-      { inline: true, workers: 2, threadsPerWorker: 1, ioThreads: 2, batchable: true, maxBatchSize: 4 },
+      { inline: true, workers: 2, threadsPerWorker: 1, ioThreads: 2, batchable: true, maxBatchSize: 8 },
     ],
     "as many threads for the I/O as the user says": [
       { earlier: TINY, ioThreads: 1 },
