@@ -3,9 +3,11 @@
 import { once } from "node:events";
 import { createServer, request as httpRequest, type IncomingMessage } from "node:http";
 import { type AddressInfo, connect } from "node:net";
+import { Readable } from "node:stream";
 import { setImmediate } from "node:timers/promises";
 import { brotliCompressSync, constants, deflateRawSync, deflateSync, gzipSync } from "node:zlib";
 
+import fc from "fast-check";
 import { afterEach, describe, expect, test, vi } from "vitest";
 
 import { InferenceError } from "../../inference-error.ts";
@@ -152,6 +154,49 @@ test("a bomb is given up early: of gigabytes, little is ever in memory", async (
   expect(refusals.join("")).toContain("TOO_LARGE");
   clearInterval(watch);
   expect(highest - before).toBeLessThan(150 * 1024 ** 2);
+});
+
+test("parts of any sizes arrive as they were", async () => {
+  const sizes = fc.array(fc.oneof(fc.nat(3), fc.nat(2000), fc.nat(20_000), fc.constantFrom(4095, 4096)), {
+    maxLength: 60,
+  });
+  await fc.assert(
+    fc.asyncProperty(sizes, async (lengths) => {
+      const parts = lengths.map((length, index) => Buffer.alloc(length, index + 1));
+      const message = Object.assign(Readable.from(parts), {
+        headers: {},
+        complete: true,
+      }) as unknown as IncomingMessage;
+      const share = { take: () => true, release: () => undefined };
+      const body = await readBody(message, Number.POSITIVE_INFINITY, share);
+      expect(body.equals(Buffer.concat(parts))).toBe(true);
+    }),
+  );
+});
+
+test("a body in chunks of one byte takes little more memory than one in a piece", async () => {
+  const chunk = Buffer.from("1\r\n \r\n".repeat(20_000));
+  const before = process.memoryUsage().rss;
+  let highest = before;
+  const share: BodyShare = { take: () => true, release: () => undefined };
+  const watch = setInterval(() => {
+    highest = Math.max(highest, process.memoryUsage.rss());
+  }, 5);
+  const server = createServer((message, response) => {
+    void readBody(message, 2_000_000, share).then((body) => response.end(String(body.length)));
+  }).listen(0);
+  await once(server, "listening");
+  const client = connect((server.address() as AddressInfo).port, "127.0.0.1");
+  client.write("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n");
+  for (let sent = 0; sent < 500_000; sent += 20_000) {
+    client.write(chunk);
+  }
+  client.write("0\r\n\r\n");
+  const text = (await client.setEncoding("latin1").toArray()).join("");
+  expect(text).toMatch(/^HTTP\/1\.1 200 OK[^]*500000$/);
+  clearInterval(watch);
+  expect(highest - before).toBeLessThan(100 * 1024 ** 2);
+  server.close();
 });
 
 test("what counts against the bytes held of all bodies is what a body decompresses to", async () => {

@@ -47,12 +47,21 @@ function contentEncoding(header: string | undefined): Encoding {
   }
 }
 
+const NO_BLOCK = Buffer.alloc(0);
+/** Parts from here on are kept as they are; shorter ones are gathered: each would cost hundreds of bytes beside its own. */
+const GATHERED_BELOW_BYTES = 4096;
+const MIN_BLOCK_BYTES = 1024;
+const MAX_BLOCK_BYTES = 64 * 1024;
+
 /** What arrived of a body. */
 class BodyParts {
   readonly maxBytes: number;
   readonly #share: BodyShare;
   #parts: Buffer[] = [];
   #length = 0;
+  /** Takes short parts, one behind the other; its filled part is the last of the parts once it is full. */
+  #block: Buffer = NO_BLOCK;
+  #filled = 0;
 
   constructor(maxBytes: number, share: BodyShare) {
     this.maxBytes = maxBytes;
@@ -63,17 +72,49 @@ class BodyParts {
   add(part: Buffer): InferenceError | undefined {
     this.#length += part.length;
     if (this.#length <= this.maxBytes && this.#share.take(part.length)) {
-      this.#parts.push(part);
+      this.#keep(part);
       return undefined;
     }
     // The rest may take long to arrive.
     this.#parts = [];
+    this.#block = NO_BLOCK;
     return this.#length > this.maxBytes ? tooLarge(this.maxBytes) : noRoom();
   }
 
   whole(): Buffer {
+    this.#endBlock();
     const [only] = this.#parts;
     return this.#parts.length === 1 && only !== undefined ? only : Buffer.concat(this.#parts, this.#length);
+  }
+
+  #keep(part: Buffer): void {
+    // Nearly all bodies have one part only.
+    if (this.#parts.length === 0) {
+      this.#parts.push(part);
+      return;
+    }
+    // What the block still takes goes there also of a long part: many blocks that are hardly filled would be as costly.
+    const copied = part.copy(this.#block, this.#filled);
+    this.#filled += copied;
+    if (copied === part.length) {
+      return;
+    }
+    this.#endBlock();
+    const rest = part.subarray(copied);
+    if (rest.length >= GATHERED_BELOW_BYTES) {
+      this.#parts.push(rest);
+      return;
+    }
+    this.#block = Buffer.allocUnsafeSlow(Math.min(Math.max(this.#length, MIN_BLOCK_BYTES), MAX_BLOCK_BYTES));
+    this.#filled = rest.copy(this.#block);
+  }
+
+  #endBlock(): void {
+    if (this.#filled > 0) {
+      this.#parts.push(this.#block.subarray(0, this.#filled));
+      this.#block = NO_BLOCK;
+      this.#filled = 0;
+    }
   }
 }
 
