@@ -1,34 +1,34 @@
 // The program as a process: ready, drain without loss, failures with exit code and termination log.
 
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { Agent, createServer, request as httpRequest } from "node:http";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { fileURLToPath } from "node:url";
 
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
+import {
+  killPrograms,
+  logged,
+  MAIN,
+  type Program,
+  ready,
+  startProcess,
+  startProgram,
+  startServing,
+} from "./test-program.ts";
 import { testModel } from "./test-server.ts";
 
 vi.setConfig({ testTimeout: 60_000 });
 
-const MAIN = fileURLToPath(new URL("./main.ts", import.meta.url));
 const asProcessOne = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--kill-child"];
 const canMakePidNamespaces = spawnSync(asProcessOne[0] ?? "", [...asProcessOne.slice(1), "true"]).status === 0;
 const DEADLINE = { timeout: 20_000, interval: 20 };
 
-interface Program {
-  readonly process: ChildProcess;
-  readonly lines: Record<string, unknown>[];
-  readonly errors: () => string;
-  readonly exit: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
-}
-
 let folder: string;
 let terminationLog: string;
-const programs: Program[] = [];
 
 beforeEach(async () => {
   folder = await mkdtemp(path.join(tmpdir(), "plimsoll-main-test-"));
@@ -37,54 +37,12 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
-  for (const program of programs.splice(0)) {
-    program.process.kill("SIGKILL");
-    await program.exit;
-  }
+  await killPrograms();
   await rm(folder, { recursive: true });
 });
 
-function start(...argv: string[]): Program {
-  return run([process.execPath, MAIN, ...argv]);
-}
-
-function run([command = "", ...argv]: readonly string[]): Program {
-  const child = spawn(command, argv, { stdio: ["ignore", "pipe", "pipe"] });
-  const lines: Record<string, unknown>[] = [];
-  let errors = "";
-  let unfinished = "";
-  child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
-    const parts = (unfinished + chunk).split("\n");
-    unfinished = parts.pop() ?? "";
-    lines.push(...parts.map((line) => JSON.parse(line) as Record<string, unknown>));
-  });
-  child.stderr.on("data", (chunk: Buffer) => {
-    errors += chunk.toString();
-  });
-  const exit: Program["exit"] = once(child, "close").then(([code, signal]) => ({ code, signal }));
-  const program = { process: child, lines, errors: () => errors, exit };
-  programs.push(program);
-  return program;
-}
-
-function startServing(model: string, ...argv: string[]): Program {
-  const shared = ["--model-name", "m", "--http-port", "0", "--grpc-port", "0", "--termination-log", terminationLog];
-  return start(...shared, "--storage-uri", model, ...argv);
-}
-
-async function logged(program: Program, message: string): Promise<Record<string, unknown>> {
-  return vi.waitFor(() => {
-    const line = program.lines.find(({ msg }) => msg === message);
-    expect(line, `no line "${message}" yet`).toBeDefined();
-    return line as Record<string, unknown>;
-  }, DEADLINE);
-}
-
-/** Waits until the server is ready and returns its address. */
-async function ready(program: Program): Promise<string> {
-  await logged(program, "ready");
-  const { port } = await logged(program, "listening");
-  return `http://127.0.0.1:${port as number}`;
+function serve(model: string, ...argv: string[]): Program {
+  return startServing(model, terminationLog, ...argv);
 }
 
 const busy = (iterations: number) =>
@@ -109,8 +67,8 @@ async function send(url: string, agent: Agent, body?: string): Promise<Answer> {
 
 describe("SIGTERM", () => {
   test("requests in flight, waiting and arriving are all answered; then exit code 0", async () => {
-    const program = startServing(testModel("busy"), "--drain-delay-seconds", "3600");
-    const url = await ready(program);
+    const program = serve(testModel("busy"), "--drain-delay-seconds", "3600");
+    const { url } = await ready(program);
     const infer = `${url}/v2/models/m/infer`;
     const perRequest = new Agent({ keepAlive: false });
     const kept = new Agent({ keepAlive: true, maxSockets: 1 });
@@ -140,8 +98,8 @@ describe("SIGTERM", () => {
   });
 
   test("a second signal ends the drain delay, not the requests", async () => {
-    const program = startServing(testModel("busy"), "--drain-delay-seconds", "3600");
-    const url = await ready(program);
+    const program = serve(testModel("busy"), "--drain-delay-seconds", "3600");
+    const { url } = await ready(program);
     const inFlight = send(`${url}/v2/models/m/infer`, new Agent(), busy(2000));
     await vi.waitFor(async () => {
       expect(await (await fetch(`${url}/metrics`)).text()).toMatch(/^plimsoll_requests_in_flight 1$/m);
@@ -154,8 +112,8 @@ describe("SIGTERM", () => {
   });
 
   test("a run that does not end in the grace period: SIGKILL, and the termination log says why", async () => {
-    const program = startServing(testModel("busy"), "--drain-delay-seconds", "0", "--grace-period-seconds", "1.5");
-    const url = await ready(program);
+    const program = serve(testModel("busy"), "--drain-delay-seconds", "0", "--grace-period-seconds", "1.5");
+    const { url } = await ready(program);
     const lost = send(`${url}/v2/models/m/infer`, new Agent(), busy(10_000_000));
     const noted = lost.catch((error: NodeJS.ErrnoException) => error.code);
     await vi.waitFor(async () => {
@@ -176,7 +134,7 @@ describe("SIGTERM", () => {
     await once(silent, "listening");
     const { port } = silent.address() as { port: number };
     const loopback = ["--storage-allowed-networks", "127.0.0.0/8"];
-    const program = startServing(`http://127.0.0.1:${port}/m.onnx`, "--drain-delay-seconds", "3600", ...loopback);
+    const program = serve(`http://127.0.0.1:${port}/m.onnx`, "--drain-delay-seconds", "3600", ...loopback);
     await logged(program, "listening");
     program.process.kill("SIGTERM");
     expect(await program.exit).toEqual({ code: 0, signal: null });
@@ -187,8 +145,8 @@ describe("SIGTERM", () => {
 
 describe("failures", () => {
   test("a run beyond its limit: SIGKILL, and the termination log says why", async () => {
-    const program = startServing(testModel("busy"), "--run-timeout-seconds", "0.3");
-    const url = await ready(program);
+    const program = serve(testModel("busy"), "--run-timeout-seconds", "0.3");
+    const { url } = await ready(program);
     const lost = send(`${url}/v2/models/m/infer`, new Agent(), busy(10_000_000));
     const noted = lost.catch((error: NodeJS.ErrnoException) => error.code);
     expect(await program.exit).toEqual({ code: null, signal: "SIGKILL" });
@@ -208,8 +166,8 @@ describe("failures", () => {
       "--run-timeout-seconds",
       "0.3",
     ];
-    const program = run([...asProcessOne, ...server]);
-    const url = await ready(program);
+    const program = startProcess([...asProcessOne, ...server]);
+    const { url } = await ready(program);
     await send(`${url}/v2/models/m/infer`, new Agent(), busy(10_000_000)).catch(() => undefined);
     expect((await program.exit).code).not.toBe(0);
     expect(JSON.parse(await readFile(terminationLog, "utf8"))).toMatchObject({ code: "RUN_STUCK", phase: "run" });
@@ -221,7 +179,7 @@ describe("failures", () => {
     ["a model with a sequence", testModel("sequence-output"), { code: "MODEL_UNSUPPORTED", phase: "load" }],
   ];
   test.each(LOADS)("%s: exit code 2 and the reason in the termination log", async (_name, model, reason) => {
-    const program = startServing(model);
+    const program = serve(model);
     expect(await program.exit).toEqual({ code: 2, signal: null });
     const written = JSON.parse(await readFile(terminationLog, "utf8")) as object;
     expect(written).toMatchObject(reason);
@@ -230,14 +188,14 @@ describe("failures", () => {
 
   test("no termination log: none is made", async () => {
     await rm(terminationLog);
-    const program = startServing("/nonexistent.onnx");
+    const program = serve("/nonexistent.onnx");
     expect(await program.exit).toEqual({ code: 2, signal: null });
     await expect(readFile(terminationLog)).rejects.toThrow("ENOENT");
     await writeFile(terminationLog, "");
   });
 
   test("wrong arguments: exit code 1 and a complaint on stderr", async () => {
-    const program = start("--model-name", "m", "--storage-uri", "x", "--http-port", "none");
+    const program = startProgram("--model-name", "m", "--storage-uri", "x", "--http-port", "none");
     expect(await program.exit).toEqual({ code: 1, signal: null });
     expect(program.errors()).toContain("option '--http-port <port>' argument 'none' is invalid");
   });
@@ -247,9 +205,9 @@ describe("failures", () => {
     ["the port for gRPC", "--grpc-port", "--http-port", "grpcPort"],
   ])("%s is taken: exit code 1", async (_name, flag, otherFlag, field) => {
     // With more than one thread the port is shared, with other processes as well.
-    const first = startServing(testModel("scalar"), "--io-threads", "1");
+    const first = serve(testModel("scalar"), "--io-threads", "1");
     const port = String((await logged(first, "listening"))[field]);
-    const second = start(
+    const second = startProgram(
       "--model-name",
       "m",
       "--storage-uri",
