@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "vitest";
 
-import { readCpuLimit, usableThreads } from "./cgroup-limits.ts";
+import { readCpuLimit, readMemoryLimit, readThrottledPeriods, usableThreads } from "./cgroup-limits.ts";
 
 const V2_MOUNT = "30 23 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup rw";
 const V1_MOUNT = "31 23 0:27 / /sys/fs/cgroup/cpu,cpuacct rw,nosuid - cgroup cgroup rw,cpu,cpuacct";
@@ -94,9 +94,66 @@ test.each(Object.entries(CASES))("%s", (_name, { files, limit }) => {
   expect(readCpuLimit((file) => files[file])).toBe(limit);
 });
 
+describe("memory", () => {
+  const MEMORY: Record<string, { files: Record<string, string>; limit: number | undefined }> = {
+    "no cgroups at all": { files: {}, limit: undefined },
+    "v2 with a limit, and a lower one above": {
+      files: {
+        "/proc/self/cgroup": "0::/pod/server\n",
+        "/proc/self/mountinfo": V2_MOUNT,
+        "/sys/fs/cgroup/pod/server/memory.max": "536870912\n",
+        "/sys/fs/cgroup/pod/memory.max": "268435456\n",
+      },
+      limit: 268_435_456,
+    },
+    "v2 without a limit": {
+      files: {
+        "/proc/self/cgroup": "0::/pod\n",
+        "/proc/self/mountinfo": V2_MOUNT,
+        "/sys/fs/cgroup/pod/memory.max": "max\n",
+      },
+      limit: undefined,
+    },
+    "v1 with a limit; its root has the largest number, which is none": {
+      files: {
+        "/proc/self/cgroup": "3:cpu,cpuacct:/other\n2:memory:/pod\n",
+        "/proc/self/mountinfo": `${V1_MOUNT}\n${V1_MEMORY_MOUNT}`,
+        "/sys/fs/cgroup/memory/pod/memory.limit_in_bytes": "1073741824\n",
+        "/sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712\n",
+      },
+      limit: 1_073_741_824,
+    },
+    "an empty file is no limit of 0": {
+      files: {
+        "/proc/self/cgroup": "0::/pod\n",
+        "/proc/self/mountinfo": V2_MOUNT,
+        "/sys/fs/cgroup/pod/memory.max": "",
+      },
+      limit: undefined,
+    },
+  };
+  test.each(Object.entries(MEMORY))("%s", (_name, { files, limit }) => {
+    expect(readMemoryLimit((file) => files[file])).toBe(limit);
+  });
+});
+
+describe("periods in which the CPU limit stopped threads", () => {
+  const V2 = { "/proc/self/cgroup": "0::/pod\n", "/proc/self/mountinfo": V2_MOUNT };
+  test.each<[string, Record<string, string>, number | undefined]>([
+    ["as counted", { ...V2, "/sys/fs/cgroup/pod/cpu.stat": "nr_periods 9\nnr_throttled 4\nthrottled_usec 7\n" }, 4],
+    ["not told", { ...V2, "/sys/fs/cgroup/pod/cpu.stat": "usage_usec 9\n" }, undefined],
+    ["no cgroups", {}, undefined],
+  ])("%s", (_name, files, expected) => {
+    expect(readThrottledPeriods((file) => files[file])).toBe(expected);
+  });
+});
+
 test("this machine's own files can be read", () => {
-  const limit = readCpuLimit();
-  expect(limit === undefined || limit > 0).toBe(true);
+  for (const limit of [readCpuLimit(), readMemoryLimit()]) {
+    expect(limit === undefined || limit > 0).toBe(true);
+  }
+  const periods = readThrottledPeriods();
+  expect(periods === undefined || periods >= 0).toBe(true);
 });
 
 describe("usable threads", () => {
