@@ -15,10 +15,14 @@ export const ACCEPTED_ENCODINGS = "gzip, deflate";
  * `INVALID_ARGUMENT`; Node reads and drops the rest, so that the client gets the answer and not a reset connection.
  * Other encodings reject with `UNSUPPORTED_ENCODING`. The caller releases the share.
  */
-export async function readBody(message: IncomingMessage, maxBytes: number, share: BodyShare): Promise<Buffer> {
-  const encoding = contentEncoding(message.headers["content-encoding"]);
+export function readBody(message: IncomingMessage, maxBytes: number, share: Pick<BodyShare, "take">): Promise<Buffer> {
+  const given = message.headers["content-encoding"];
+  const encoding = contentEncoding(given);
+  if (encoding === undefined) {
+    return Promise.reject(unsupportedEncoding(given));
+  }
   if (Number(message.headers["content-length"] ?? 0) > maxBytes) {
-    throw tooLarge(maxBytes);
+    return Promise.reject(tooLarge(maxBytes));
   }
   const body = new BodyParts(maxBytes, share);
   return encoding === "identity" ? readPlain(message, body) : readCompressed(message, encoding, body);
@@ -26,7 +30,8 @@ export async function readBody(message: IncomingMessage, maxBytes: number, share
 
 type Encoding = "identity" | "gzip" | "deflate";
 
-function contentEncoding(header: string | undefined): Encoding {
+/** Undefined where it is not supported. */
+function contentEncoding(header: string | undefined): Encoding | undefined {
   if (header === undefined) {
     return "identity";
   }
@@ -40,11 +45,15 @@ function contentEncoding(header: string | undefined): Encoding {
     case "deflate":
       return "deflate";
     default:
-      throw new InferenceError(
-        "UNSUPPORTED_ENCODING",
-        `Content-Encoding ${JSON.stringify(header)} is not supported; send the body as gzip, deflate or uncompressed`,
-      );
+      return undefined;
   }
+}
+
+function unsupportedEncoding(header: string | undefined): InferenceError {
+  return new InferenceError(
+    "UNSUPPORTED_ENCODING",
+    `Content-Encoding ${JSON.stringify(header)} is not supported; send the body as gzip, deflate or uncompressed`,
+  );
 }
 
 const NO_BLOCK = Buffer.alloc(0);
@@ -56,14 +65,14 @@ const MAX_BLOCK_BYTES = 64 * 1024;
 /** What arrived of a body. */
 class BodyParts {
   readonly maxBytes: number;
-  readonly #share: BodyShare;
+  readonly #share: Pick<BodyShare, "take">;
   #parts: Buffer[] = [];
   #length = 0;
   /** Takes short parts, one behind the other; its filled part is the last of the parts once it is full. */
   #block: Buffer = NO_BLOCK;
   #filled = 0;
 
-  constructor(maxBytes: number, share: BodyShare) {
+  constructor(maxBytes: number, share: Pick<BodyShare, "take">) {
     this.maxBytes = maxBytes;
     this.#share = share;
   }
@@ -128,9 +137,10 @@ function readPlain(message: IncomingMessage, body: BodyParts): Promise<Buffer> {
     }
   };
   message.on("data", onData);
-  message.once("end", () => resolve(body.whole()));
-  message.once("error", (cause) => reject(brokenOff(cause)));
-  message.once("close", () => {
+  // Each comes once. `once` would wrap each listener for every request.
+  message.on("end", () => resolve(body.whole()));
+  message.on("error", (cause) => reject(brokenOff(cause)));
+  message.on("close", () => {
     if (!message.complete) {
       reject(brokenOff());
     }

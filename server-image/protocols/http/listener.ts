@@ -42,11 +42,20 @@ const BODIES_HELD = 2;
 /** The same of answers that clients have not taken yet. */
 const ANSWERS_HELD = 4;
 
-interface Exchange {
+class Exchange {
   readonly message: IncomingMessage;
   readonly response: ServerResponse;
+  readonly share: BodyShare;
+  readonly cancellation = new Cancellation();
   /** Whether the client sends its body only when it is told to go on. */
   keepsBody: boolean;
+
+  constructor(message: IncomingMessage, response: ServerResponse, share: BodyShare) {
+    this.message = message;
+    this.response = response;
+    this.share = share;
+    this.keepsBody = keepsBodyBack(message);
+  }
 }
 
 export class HttpListener {
@@ -141,31 +150,94 @@ export class HttpListener {
     this.#unsent.sweep(impatient);
   }
 
+  /** Each promise on the way costs every small request its part, so there is one only where there is something to wait for. */
   #receive(message: IncomingMessage, response: ServerResponse): void {
-    const exchange = { message, response, keepsBody: keepsBodyBack(message) };
-    this.#serve(exchange).catch((err: unknown) => {
-      this.#options.log.error({ err, path: message.url }, "an answer could not be sent");
-      response.destroy();
+    const exchange = new Exchange(message, response, this.#budget.open());
+    this.#begin(exchange);
+    const answer = checkMessage(message) ?? this.#answer(exchange);
+    if (answer instanceof Promise) {
+      answer.then(
+        (settled) => this.#finish(exchange, settled),
+        (error: unknown) => this.#finish(exchange, this.#handlerFailed(exchange, error)),
+      );
+    } else {
+      this.#finish(exchange, answer);
+    }
+  }
+
+  /** Counts the request until it is answered or its client is gone. */
+  #begin({ message: { socket }, response, cancellation }: Exchange): void {
+    this.#connections.requestBegan(socket, response);
+    this.#inProgress += 1;
+    // It comes once. `once` would wrap the listener for every request.
+    response.on("close", () => {
+      this.#connections.requestEnded(socket, response);
+      this.#inProgress -= 1;
+      this.#onIdle?.();
+      if (!response.writableFinished) {
+        cancellation.cancel();
+      }
     });
   }
 
-  async #serve(exchange: Exchange): Promise<void> {
-    const { message, response } = exchange;
-    const gone = this.#begin(exchange);
-    const plain = checkMessage(message) ?? (await this.#answer(exchange, gone));
+  #answer(exchange: Exchange): HttpAnswer | Promise<HttpAnswer> {
+    const { message, cancellation } = exchange;
+    const path = splitPath(message.url ?? "/");
+    if (path === undefined) {
+      return errorAnswer(400, "the path is not a valid URL path");
+    }
+    try {
+      return this.#options.handle({
+        method: message.method ?? "GET",
+        path,
+        headers: message.headers,
+        cancellation,
+        readBody: () => this.#readBody(exchange),
+      });
+    } catch (error) {
+      return this.#handlerFailed(exchange, error);
+    }
+  }
+
+  #handlerFailed({ message }: Exchange, err: unknown): HttpAnswer {
+    this.#options.log.error({ err, path: message.url }, "request handler failed");
+    return errorAnswer(500, "internal error");
+  }
+
+  #finish(exchange: Exchange, answer: HttpAnswer): void {
+    const { message, response, share, cancellation } = exchange;
+    // Until here the handler worked on the body, or on values of about its size.
+    share.release();
+    if (cancellation.cancelled) {
+      return;
+    }
     const accepted = message.headers["accept-encoding"];
+    if (accepted !== undefined || !message.complete || this.#mustEnd(message)) {
+      this.#finishSlowly(exchange, answer, accepted).catch((err: unknown) => {
+        this.#options.log.error({ err, path: message.url }, "an answer could not be sent");
+        response.destroy();
+      });
+      return;
+    }
+    sendAnswer(response, answer);
+    this.#unsent.add(response);
+  }
+
+  /** The same with what takes time: compressing the answer, and reading the rest of a body that nobody wants. */
+  async #finishSlowly(exchange: Exchange, plain: HttpAnswer, accepted: string | undefined): Promise<void> {
+    const { message, response, cancellation } = exchange;
     const answer = accepted === undefined ? plain : await compressAnswer(plain, accepted);
-    if (gone.cancelled) {
+    if (cancellation.cancelled) {
       return;
     }
     const bodyWillNotCome = exchange.keepsBody && !message.complete;
     // Asked after the wait for the answer: the server may have begun to stop meanwhile.
-    if (bodyWillNotCome || this.#draining || this.#connections.mustEnd(message.socket, this.#inProgress)) {
+    if (bodyWillNotCome || this.#mustEnd(message)) {
       response.setHeader("connection", "close");
       if (!bodyWillNotCome) {
         await this.#discardRest(message);
       }
-      if (gone.cancelled) {
+      if (cancellation.cancelled) {
         return;
       }
     }
@@ -173,54 +245,16 @@ export class HttpListener {
     this.#unsent.add(response);
   }
 
-  /** Counts the request until it is answered or its client is gone, of which the result tells. */
-  #begin({ message: { socket }, response }: Exchange): Cancellation {
-    const gone = new Cancellation();
-    this.#connections.requestBegan(socket, response);
-    this.#inProgress += 1;
-    response.once("close", () => {
-      this.#connections.requestEnded(socket, response);
-      this.#inProgress -= 1;
-      this.#onIdle?.();
-      if (!response.writableFinished) {
-        gone.cancel();
-      }
-    });
-    return gone;
+  #mustEnd({ socket }: IncomingMessage): boolean {
+    return this.#draining || this.#connections.mustEnd(socket, this.#inProgress);
   }
 
-  async #answer(exchange: Exchange, cancellation: Cancellation): Promise<HttpAnswer> {
-    const { message } = exchange;
-    const path = splitPath(message.url ?? "/");
-    if (path === undefined) {
-      return errorAnswer(400, "the path is not a valid URL path");
-    }
-    const share = this.#budget.open();
-    try {
-      return await this.#options.handle({
-        method: message.method ?? "GET",
-        path,
-        headers: message.headers,
-        cancellation,
-        readBody: () => this.#readBody(exchange, share),
-      });
-    } catch (err) {
-      this.#options.log.error({ err, path: message.url }, "request handler failed");
-      return errorAnswer(500, "internal error");
-    } finally {
-      // Until here the handler works on the body, or on values of about its size.
-      share.release();
-    }
-  }
-
-  async #readBody(exchange: Exchange, share: BodyShare): Promise<Buffer> {
-    const { message, response } = exchange;
+  #readBody(exchange: Exchange): Promise<Buffer> {
+    const { message, response, share } = exchange;
     const { maxBodyBytes } = this.#options;
     if (this.#unsent.isFull) {
-      throw new InferenceError(
-        "UNAVAILABLE",
-        "the server holds too many answers that clients do not take; try again later",
-      );
+      const message = "the server holds too many answers that clients do not take; try again later";
+      return Promise.reject(new InferenceError("UNAVAILABLE", message));
     }
     if (exchange.keepsBody && Number(message.headers["content-length"] ?? 0) <= maxBodyBytes) {
       exchange.keepsBody = false;
