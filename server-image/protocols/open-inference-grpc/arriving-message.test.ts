@@ -77,6 +77,18 @@ describe("a message", () => {
     message.add(1);
     expect(refusals).toMatchObject([{ code: status.UNAVAILABLE }]);
   });
+
+  test("in very many short pieces, for which there is no room before their bytes fill it", () => {
+    const { message, refusals } = begin(100_000);
+    for (let piece = 0; piece < 500; piece += 1) {
+      message.add(1);
+    }
+    expect(refusals).toEqual([]);
+    for (let piece = 0; piece < 100; piece += 1) {
+      message.add(1);
+    }
+    expect(refusals[0]).toMatchObject({ code: status.UNAVAILABLE });
+  });
 });
 
 describe("answers that nobody takes", () => {

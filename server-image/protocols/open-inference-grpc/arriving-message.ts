@@ -8,6 +8,13 @@ const IDLE_TIMEOUT_MS = 10_000;
 /** For the whole of it. */
 const TOTAL_TIMEOUT_MS = 60_000;
 
+/** Up to so many bytes a piece costs more than itself in memory, */
+const SHORT_PIECE_BYTES = 1024;
+/** about so much, */
+const PIECE_COST_BYTES = 200;
+/** and only a client that means it sends more than a few. */
+const FREE_SHORT_PIECES = 16;
+
 export interface ArrivingMessageOptions {
   readonly budget: BodyBudget;
   /** Milliseconds, monotonic. */
@@ -21,6 +28,7 @@ export class ArrivingMessage {
   readonly share: BodyShare;
   readonly #options: ArrivingMessageOptions;
   #startedAtMs = 0;
+  #shortPieces = 0;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: ArrivingMessageOptions) {
@@ -34,18 +42,27 @@ export class ArrivingMessage {
     this.#timer = setTimeout(() => this.#options.refuse(LATE), IDLE_TIMEOUT_MS);
   }
 
+  /** For each piece of it. */
   add(bytes: number): void {
     const { clock, refuse } = this.#options;
     if (this.#timer === undefined) {
       this.expect();
     }
-    if (!this.share.take(bytes)) {
+    if (!this.share.take(bytes + this.#costBesides(bytes))) {
       refuse(NO_ROOM);
     } else if (clock() - this.#startedAtMs >= TOTAL_TIMEOUT_MS) {
       refuse(LATE);
     } else {
       this.#timer?.refresh();
     }
+  }
+
+  #costBesides(bytes: number): number {
+    if (bytes > SHORT_PIECE_BYTES) {
+      return 0;
+    }
+    this.#shortPieces += 1;
+    return this.#shortPieces > FREE_SHORT_PIECES ? PIECE_COST_BYTES : 0;
   }
 
   /** It is there, or will not be waited for any longer. */
