@@ -73,6 +73,18 @@ describe("age of a connection", () => {
   });
 });
 
+test("a thread that is ahead of others ends one connection, and no other for a while", async () => {
+  const clock = { nowMs: 1000 };
+  const sharing = { setConnections: () => undefined, isAhead: () => true };
+  const handle: ListenerOptions["handle"] = async ({ method, readBody }) =>
+    jsonAnswer(200, method === "POST" ? (await readBody()).length : {});
+  const { port } = await listen({ handle, sharing, clock: () => clock.nowMs });
+  const ends = async () => (await send(port, new Agent({ keepAlive: true }), Buffer.alloc(1))).connection;
+  expect([await ends(), await ends()]).toEqual(["close", "keep-alive"]);
+  clock.nowMs += 100;
+  expect([await ends(), await ends()]).toEqual(["close", "keep-alive"]);
+});
+
 describe("the end", () => {
   test("a client that only holds its connection does not hold up the end", async () => {
     const { listener, port } = await listen();
@@ -280,12 +292,22 @@ test("a fault of a handler is a 500 without details, and logged", async () => {
   expect(lines).toMatchObject([{ level: "error", message: "request handler failed" }]);
 });
 
-test("an answer that cannot be sent ends its connection, is logged, and other requests are answered", async () => {
-  const { log, lines } = recordingLog();
-  const handle: ListenerOptions["handle"] = async ({ method }) =>
-    method === "POST" ? { status: 200, headers: { "x-bad": "a\nb" }, body: "" } : jsonAnswer(200, {});
-  const { port } = await listen({ handle, log });
-  await expect(send(port, new Agent(), Buffer.alloc(1))).rejects.toThrow("socket hang up");
-  expect(await send(port, new Agent())).toMatchObject({ status: 200 });
-  expect(lines).toMatchObject([{ level: "error", message: "an answer could not be sent" }]);
-});
+test.each([
+  ["before its body has ended", false],
+  ["after its body", true],
+])(
+  "an answer that cannot be sent, %s, ends its connection, is logged, and others are answered",
+  async (_name, reads) => {
+    const { log, lines } = recordingLog();
+    const handle: ListenerOptions["handle"] = async ({ method, readBody }) => {
+      if (reads && method === "POST") {
+        await readBody();
+      }
+      return method === "POST" ? { status: 200, headers: { "x-bad": "a\nb" }, body: "" } : jsonAnswer(200, {});
+    };
+    const { port } = await listen({ handle, log });
+    await expect(send(port, new Agent(), Buffer.alloc(1))).rejects.toThrow("socket hang up");
+    expect(await send(port, new Agent())).toMatchObject({ status: 200 });
+    expect(lines).toMatchObject([{ level: "error", message: "an answer could not be sent" }]);
+  },
+);

@@ -212,15 +212,14 @@ export class HttpListener {
       return;
     }
     const accepted = message.headers["accept-encoding"];
-    if (accepted !== undefined || !message.complete || this.#mustEnd(message)) {
-      this.#finishSlowly(exchange, answer, accepted).catch((err: unknown) => {
-        this.#options.log.error({ err, path: message.url }, "an answer could not be sent");
-        response.destroy();
-      });
+    if (accepted !== undefined || !message.complete) {
+      this.#finishSlowly(exchange, answer, accepted).catch((error: unknown) => this.#sendingFailed(exchange, error));
       return;
     }
-    sendAnswer(response, answer);
-    this.#unsent.add(response);
+    if (this.#mustEnd(message)) {
+      response.setHeader("connection", "close");
+    }
+    this.#send(exchange, answer);
   }
 
   /** The same with what takes time: compressing the answer, and reading the rest of a body that nobody wants. */
@@ -241,10 +240,24 @@ export class HttpListener {
         return;
       }
     }
-    sendAnswer(response, answer);
-    this.#unsent.add(response);
+    this.#send(exchange, answer);
   }
 
+  #send(exchange: Exchange, answer: HttpAnswer): void {
+    try {
+      sendAnswer(exchange.response, answer);
+      this.#unsent.add(exchange.response);
+    } catch (error) {
+      this.#sendingFailed(exchange, error);
+    }
+  }
+
+  #sendingFailed({ message, response }: Exchange, err: unknown): void {
+    this.#options.log.error({ err, path: message.url }, "an answer could not be sent");
+    response.destroy();
+  }
+
+  /** Once for each answer: a thread that is ahead counts those that it ends. */
   #mustEnd({ socket }: IncomingMessage): boolean {
     return this.#draining || this.#connections.mustEnd(socket, this.#inProgress);
   }
@@ -253,8 +266,8 @@ export class HttpListener {
     const { message, response, share } = exchange;
     const { maxBodyBytes } = this.#options;
     if (this.#unsent.isFull) {
-      const message = "the server holds too many answers that clients do not take; try again later";
-      return Promise.reject(new InferenceError("UNAVAILABLE", message));
+      const reason = "the server holds too many answers that clients do not take; try again later";
+      return Promise.reject(new InferenceError("UNAVAILABLE", reason));
     }
     if (exchange.keepsBody && Number(message.headers["content-length"] ?? 0) <= maxBodyBytes) {
       exchange.keepsBody = false;
