@@ -85,7 +85,7 @@ export class Metrics {
 
   /** All series, to be added to those of other threads. */
   async snapshot(): Promise<SeriesSnapshot> {
-    return (await this.#registry.getMetricsAsJSON()) as SeriesSnapshot;
+    return this.#registry.getMetricsAsJSON();
   }
 
   /** Inference requests of a protocol that were answered 200 so far. */

@@ -1,7 +1,7 @@
 // Answers runs with outputs that were computed before: the way of a request through the server, without the model.
 
 import type { Runner, RunRequest, RunResult } from "../models/runner.ts";
-import type { Tensor, TensorData } from "../tensors/datatypes.ts";
+import type { Tensor } from "../tensors/datatypes.ts";
 
 export class CannedRunner implements Runner {
   readonly idleCount = 1;
@@ -26,7 +26,7 @@ export class CannedRunner implements Runner {
 /** In fresh memory, as a real run gives it. */
 function repeat({ shape, data, ...rest }: Tensor, rows: number): Tensor {
   if (rows === 1) {
-    return { ...rest, shape, data: data.slice() as TensorData };
+    return { ...rest, shape, data: data.slice() };
   }
   const repeated = [rows, ...shape.slice(1)];
   if (!(data instanceof Uint8Array)) {

@@ -26,13 +26,11 @@ const clients = Array.from(
 async function slice({ bytes, milliseconds }: ProbeCommand): Promise<ProbeReport> {
   const request = Buffer.from(bytes);
   const before = process.threadCpuUsage();
-  let [answered, failed, running] = [0, 0, true];
-  setTimeout(() => {
-    running = false;
-  }, milliseconds);
+  let [answered, failed] = [0, 0];
+  const endMs = performance.now() + milliseconds;
   const chains = clients.flatMap((client) =>
     Array.from({ length: CALLS }, async () => {
-      while (running) {
+      while (performance.now() < endMs) {
         failed += (await call(client, request)) ? 0 : 1;
         answered += 1;
       }
@@ -58,6 +56,6 @@ parentPort?.on("message", (command: ProbeCommand | "end") => {
     parentPort?.close();
     return;
   }
-  void slice(command).then((report) => parentPort?.postMessage(report));
+  void slice(command).then((report) => parentPort?.postMessage(report, []));
 });
-parentPort?.postMessage("open");
+parentPort?.postMessage("open", []);

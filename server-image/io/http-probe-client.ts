@@ -132,6 +132,6 @@ parentPort?.on("message", (command: ProbeCommand | "end") => {
     parentPort?.close();
     return;
   }
-  void slice(command).then((report) => parentPort?.postMessage(report));
+  void slice(command).then((report) => parentPort?.postMessage(report, []));
 });
-parentPort?.postMessage("open");
+parentPort?.postMessage("open", []);

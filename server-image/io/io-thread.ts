@@ -54,8 +54,8 @@ const link = new ThreadLink<MainCalls, ThreadCalls>(parentPort as Port, {
     setImmediate(() => parentPort?.close());
     return undefined;
   },
-  readiness: async (now) => {
-    readiness = now;
+  readiness: async (told) => {
+    readiness = told;
     return undefined;
   },
 });

@@ -10,7 +10,7 @@ import type { ServedModel } from "../models/served-model.ts";
 import type { ModelStatistics } from "../models/statistics.ts";
 import { RemoteInferences } from "./remote-model.ts";
 import type { IoThreadSettings, MainCalls, ThreadCalls, ThreadFigures } from "./thread-calls.ts";
-import { type Port, ThreadLink } from "./thread-link.ts";
+import { ThreadLink } from "./thread-link.ts";
 
 export interface IoThreadsOptions {
   readonly settings: Omit<IoThreadSettings, "thread">;
@@ -98,7 +98,7 @@ export class IoThreads {
     const listening = Promise.withResolvers<void>();
     const ended = Promise.withResolvers<void>();
     const inferences = new RemoteInferences(model, () => new Cancellation());
-    const link = new ThreadLink<ThreadCalls, MainCalls>(worker as Port, {
+    const link = new ThreadLink<ThreadCalls, MainCalls>(worker, {
       listening: async () => {
         listening.resolve();
         // One that replaces another knows nothing yet.

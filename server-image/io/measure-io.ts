@@ -23,7 +23,9 @@ export interface MeasureIoOptions extends Omit<BatcherSettings, "observer" | "st
   readonly maxBodyBytes: number;
   /** The protocols over HTTP, the same as for clients. */
   readonly handle: (context: ProtocolContext) => HttpHandler;
-  /** Seconds of CPU that this process has used. */
+  /** Seconds of CPU that this thread has used. */
+  readonly threadCpuSeconds: () => number;
+  /** The same of all threads of the process. */
   readonly cpuSeconds: () => number;
   readonly random: () => number;
   readonly log: Log;
@@ -39,12 +41,12 @@ const NO_LIMITS = {
 const LOOPBACK = "127.0.0.1";
 const HTTP_CLIENT = new URL("./http-probe-client.ts", import.meta.url);
 const GRPC_CLIENT = new URL("./grpc-probe-client.ts", import.meta.url);
-const CONNECTIONS = 16;
+const CONNECTIONS = 32;
 /** All connections together have no more of the request under way. */
 const MAX_BYTES_UNDER_WAY = 16 * 1024 ** 2;
-const SLICE_MS = 100;
-/** Two stretches in a row that differ by less: the code is warm, and the figure stands. */
-const SETTLED = 0.05;
+const SLICE_MS = 60;
+/** A share by which a cost must fall to be news. */
+const SETTLED = 0.03;
 
 /** CPU seconds of one request by protocol; protocols that could not be measured are missing. */
 export async function measureIo(probe: IoProbe, options: MeasureIoOptions): Promise<Readonly<Record<string, number>>> {
@@ -98,78 +100,97 @@ interface Ports {
   readonly grpc: number;
 }
 
+/**
+ * All protocols in turn, again and again: the code they share and their own gets warm, and the least cost of each counts,
+ * since whatever else the machine does only adds to it. Ends when two rounds in a row bring nothing new, or in time.
+ */
 async function measureProtocols(
   ports: Ports,
   { loaded, request, budgetMs }: IoProbe,
   options: MeasureIoOptions,
 ): Promise<Readonly<Record<string, number>>> {
-  const requests = Object.entries(makeProbeRequests(loaded.metadata.name, request)) as [Protocol, Buffer][];
-  const costs: [Protocol, number][] = [];
-  for (const [protocol, bytes] of requests) {
-    const cost = await measureProtocol(ports, { protocol, bytes, budgetMs: budgetMs / requests.length }, options);
-    if (cost === undefined) {
-      const message = "the calibration's requests failed: no load line for this protocol until there is traffic";
-      options.log.warn({ protocol }, message);
-    } else {
-      costs.push([protocol, cost]);
-    }
+  const requests = new Map(Object.entries(makeProbeRequests(loaded.metadata.name, request))) as Map<Protocol, Buffer>;
+  const clients = await startClients(ports, requests, options);
+  const costs = new Map<Protocol, number>();
+  const deadlineMs = options.clock() + budgetMs;
+  try {
+    let roundsWithoutNews = 0;
+    do {
+      const news = await measureRound(requests, { clients, costs, ...options });
+      roundsWithoutNews = news ? 0 : roundsWithoutNews + 1;
+    } while (options.clock() < deadlineMs && roundsWithoutNews < 2 && requests.size > 0);
+  } finally {
+    await Promise.all([clients.http.end(), clients.grpc.end()]);
   }
   return Object.fromEntries(costs);
 }
 
-/** Undefined where the requests fail. */
-async function measureProtocol(
+interface Clients {
+  readonly http: ProbeClient;
+  readonly grpc: ProbeClient;
+}
+
+/** Whether a protocol costs clearly less than was known. Protocols whose requests fail are taken out of the requests. */
+async function measureRound(
+  requests: Map<Protocol, Buffer>,
+  { clients, costs, ...options }: { clients: Clients; costs: Map<Protocol, number> } & MeasureIoOptions,
+): Promise<boolean> {
+  let news = false;
+  for (const [protocol, bytes] of requests) {
+    const [threadBefore, before] = [options.threadCpuSeconds(), options.cpuSeconds()];
+    const client = protocol === "v2-grpc" ? clients.grpc : clients.http;
+    const { answered, failed, cpuSeconds: clientSeconds } = await client.slice({ bytes, milliseconds: SLICE_MS });
+    if (failed > 0) {
+      requests.delete(protocol);
+      const message = "the calibration's requests failed: no load line for this protocol until there is traffic";
+      options.log.warn({ protocol }, message);
+    } else {
+      const threadSeconds = options.threadCpuSeconds() - threadBefore;
+      // What tidies up in the background does so for the client as well, which makes about as much to tidy up.
+      const helperSeconds = Math.max(0, options.cpuSeconds() - before - threadSeconds - clientSeconds);
+      const cost = (threadSeconds + helperSeconds / 2) / answered;
+      const known = costs.get(protocol) ?? Number.POSITIVE_INFINITY;
+      news ||= cost < known * (1 - SETTLED);
+      costs.set(protocol, Math.min(cost, known));
+    }
+  }
+  return news;
+}
+
+async function startClients(
   ports: Ports,
-  { protocol, bytes, budgetMs }: { protocol: Protocol; bytes: Buffer; budgetMs: number },
-  { cpuSeconds, clock, maxBodyBytes }: MeasureIoOptions,
-): Promise<number | undefined> {
+  requests: ReadonlyMap<Protocol, Buffer>,
+  { maxBodyBytes }: MeasureIoOptions,
+): Promise<Clients> {
+  const largest = Math.max(1, ...[...requests.values()].map(({ length }) => length));
   // The server refuses more bodies at a time than one of the largest size and some more.
   const underWay = Math.min(MAX_BYTES_UNDER_WAY, maxBodyBytes);
-  const connections = Math.max(1, Math.min(CONNECTIONS, Math.floor(underWay / bytes.length)));
-  const isGrpc = protocol === "v2-grpc";
-  const client = await startClient(isGrpc ? GRPC_CLIENT : HTTP_CLIENT, {
-    port: isGrpc ? ports.grpc : ports.http,
-    connections,
-  });
-  const deadlineMs = clock() + budgetMs;
-  const measure = async () => {
-    const before = cpuSeconds();
-    const report = await client.slice({ bytes, milliseconds: SLICE_MS });
-    return report.failed > 0 ? undefined : (cpuSeconds() - before - report.cpuSeconds) / report.answered;
-  };
-  try {
-    return await settle(measure, () => clock() < deadlineMs);
-  } finally {
-    await client.end();
-  }
+  const connections = Math.max(1, Math.min(CONNECTIONS, Math.floor(underWay / largest)));
+  const [http, grpc] = await Promise.all([
+    startClient(HTTP_CLIENT, { port: ports.http, connections }),
+    startClient(GRPC_CLIENT, { port: ports.grpc, connections }),
+  ]);
+  return { http, grpc };
 }
 
-/** Measures until two figures in a row agree, one fails or the time is over; the last figure counts. */
-async function settle(measure: () => Promise<number | undefined>, mayGoOn: () => boolean): Promise<number | undefined> {
-  let last = await measure();
-  while (last !== undefined && mayGoOn()) {
-    const next = await measure();
-    if (next === undefined || Math.abs(next - last) <= SETTLED * last) {
-      return next ?? last;
-    }
-    last = next;
-  }
-  return last;
+interface ProbeClient {
+  readonly slice: (command: ProbeCommand) => Promise<ProbeReport>;
+  readonly end: () => Promise<void>;
 }
 
-async function startClient(script: URL, settings: ProbeClientSettings) {
+async function startClient(script: URL, settings: ProbeClientSettings): Promise<ProbeClient> {
   const worker = new Worker(script, { workerData: settings, name: "calibration" });
   await once(worker, "message");
   return {
     slice: async (command: ProbeCommand): Promise<ProbeReport> => {
       const answer = once(worker, "message");
-      worker.postMessage(command);
+      worker.postMessage(command, []);
       const [report] = (await answer) as [ProbeReport];
       return report;
     },
     end: async () => {
       const ended = once(worker, "exit");
-      worker.postMessage("end");
+      worker.postMessage("end", []);
       await ended;
     },
   };

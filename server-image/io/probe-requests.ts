@@ -49,9 +49,13 @@ function v2Binary(inputs: readonly Tensor[]): { body: Buffer; header: string } {
   return { body, header: `Inference-Header-Content-Length: ${head.length}\r\n` };
 }
 
+/** The tag of a field whose value comes after its length. */
+function field(number: number): number {
+  return (number << 3) | 2;
+}
+
 /** ModelInferRequest with raw contents; the numbers are those of the protocol's fields. */
 function grpcMessage(modelName: string, inputs: readonly Tensor[]): Buffer {
-  const field = (number: number) => (number << 3) | 2;
   const writer = protobuf.Writer.create().uint32(field(1)).string(modelName);
   for (const { name, datatype, shape } of inputs) {
     writer.uint32(field(5)).fork().uint32(field(1)).string(name).uint32(field(2)).string(datatype);

@@ -47,7 +47,7 @@ export class ThreadLink<Outgoing extends Calls, Incoming extends Calls> {
     // Throws for what cannot be sent, and then no answer will come.
     this.#port.postMessage({ kind: "ask", id: this.#lastId, name, value }, transfer);
     this.#asked.set(this.#lastId, answer);
-    return (await answer.promise) as Outgoing[K]["answer"];
+    return answer.promise;
   }
 
   /** The other thread is gone: nobody will answer, now or later. */
@@ -76,11 +76,11 @@ export class ThreadLink<Outgoing extends Calls, Incoming extends Calls> {
   async #answer(id: number, name: string, ask: unknown): Promise<void> {
     try {
       const value = await this.#handlers[name]?.(ask);
-      this.#port.postMessage({ kind: "answer", id, value });
+      this.#port.postMessage({ kind: "answer", id, value }, []);
     } catch (error) {
       const [code, text] =
         error instanceof InferenceError ? [error.code, error.message] : ["INTERNAL", "internal error"];
-      this.#port.postMessage({ kind: "error", id, code, message: text });
+      this.#port.postMessage({ kind: "error", id, code, message: text }, []);
     }
   }
 }

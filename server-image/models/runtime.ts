@@ -1,6 +1,5 @@
 // onnxruntime as this server needs it: a session that runs on the calling thread and gives typed memory.
 
-import type { TypedData } from "../tensors/datatypes.ts";
 import type { RuntimeValue } from "./metadata.ts";
 import type { ExecutionProvider } from "./served-model.ts";
 import type { RuntimeTensor } from "./worker-messages.ts";
@@ -97,7 +96,7 @@ function toFeeds(inputs: readonly RuntimeTensor[]): Record<string, InstanceType<
   // No prototype: an input may be called "__proto__".
   const feeds: Record<string, InstanceType<typeof Tensor>> = Object.create(null);
   for (const { name, type, data, dims } of inputs) {
-    feeds[name] = new Tensor(type, data as TypedData, dims);
+    feeds[name] = new Tensor(type, data, dims);
   }
   return feeds;
 }

@@ -163,11 +163,14 @@ function addBatches(all: readonly BatchStatistic[]): BatchStatistic[] {
 }
 
 function addBatch(one: BatchStatistic, other: BatchStatistic): BatchStatistic {
-  const add = (a: DurationStatistic, b: DurationStatistic) => ({ count: a.count + b.count, ns: a.ns + b.ns });
   return {
     batchSize: one.batchSize,
-    computeInput: add(one.computeInput, other.computeInput),
-    computeInfer: add(one.computeInfer, other.computeInfer),
-    computeOutput: add(one.computeOutput, other.computeOutput),
+    computeInput: addDurations(one.computeInput, other.computeInput),
+    computeInfer: addDurations(one.computeInfer, other.computeInfer),
+    computeOutput: addDurations(one.computeOutput, other.computeOutput),
   };
+}
+
+function addDurations(one: DurationStatistic, other: DurationStatistic): DurationStatistic {
+  return { count: one.count + other.count, ns: one.ns + other.ns };
 }

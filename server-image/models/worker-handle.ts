@@ -74,7 +74,7 @@ export class WorkerHandle {
    */
   async stop(): Promise<void> {
     await Promise.allSettled([this.#loaded.promise, this.#run?.promise]);
-    this.#worker.postMessage(END);
+    this.#worker.postMessage(END, []);
     await this.#ended.promise;
   }
 
