@@ -2,14 +2,20 @@
 
 import { expect, test } from "vitest";
 
-import { numbersOf, tensorOf } from "../models/test-runner.ts";
+import { bytesIn, numbersOf, tensorOf } from "../models/test-runner.ts";
 import type { Tensor } from "../tensors/datatypes.ts";
 import { CannedRunner } from "./canned-runner.ts";
 
 const Y = tensorOf("y", [1, 2], [1, 2]);
 const TEXTS: Tensor = { name: "t", datatype: "BYTES", shape: [1, 1], data: ["a"] };
 const asking = (rows: number) => ({
-  inputs: [tensorOf("x", [rows, 1], new Array<number>(rows).fill(0))],
+  inputs: [
+    tensorOf(
+      "x",
+      [rows, 1],
+      Array.from({ length: rows }, () => 0),
+    ),
+  ],
   outputNames: ["y", "t"],
 });
 
@@ -30,7 +36,7 @@ test("the memory of inputs comes back, that of outputs is not shared", async () 
   const runner = new CannedRunner([Y], true);
   const request = asking(1);
   const { outputs, freed } = await runner.run(request);
-  expect(freed).toEqual([(request.inputs[0]?.data as Uint8Array).buffer]);
-  (outputs[0]?.data as Uint8Array).fill(0);
+  expect(freed).toEqual([bytesIn(request.inputs[0]).buffer]);
+  bytesIn(outputs[0]).fill(0);
   expect(numbersOf((await runner.run(asking(1))).outputs[0])).toEqual([1, 2]);
 });

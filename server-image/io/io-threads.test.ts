@@ -124,9 +124,9 @@ describe.each([
     servers.length = 0;
     const meanwhile = Array.from({ length: 100 }, (_, number) => send(INFER, row(number)));
     const ready = await Promise.all(Array.from({ length: 24 }, () => send("/v2/health/ready")));
-    expect(ready).toEqual(new Array(24).fill({ status: 503, ended: true, body: expect.anything() as unknown }));
+    expect(ready.filter(({ status, ended }) => status !== 503 || !ended)).toEqual([]);
     const answers = await Promise.all([...before, ...meanwhile]);
-    expect(answers.map(({ status }) => status)).toEqual(new Array(200).fill(200));
+    expect(answers.filter(({ status }) => status !== 200)).toEqual([]);
     server.skipDrainDelay();
     await stopped;
     await expect(send("/v2/health/live")).rejects.toThrow("ECONNREFUSED");
@@ -144,9 +144,8 @@ test("what still waits or runs when the delay is over is answered", async () => 
   }, DEADLINE);
   const stopped = server.stop();
   servers.length = 0;
-  expect((await Promise.all(answers)).map(({ status, ended }) => [status, ended])).toEqual(
-    new Array(8).fill([200, true]),
-  );
+  const ends = await Promise.all(answers);
+  expect(ends.filter(({ status, ended }) => status !== 200 || !ended)).toEqual([]);
   await stopped;
 });
 

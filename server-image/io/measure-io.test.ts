@@ -89,12 +89,16 @@ async function measure({ inputs, plan = {}, maxBodyBytes = 1024 ** 2, run, ...se
       requestTimeoutSeconds: 30,
       clock,
       wallClock: Date.now,
+      threadCpuSeconds: cpuSeconds,
       cpuSeconds,
       random: Math.random,
       log,
     },
   );
-  return { costs, warnings: lines.filter(({ level }) => level === "warn").map(({ fields }) => fields["protocol"]) };
+  return {
+    costs,
+    warnings: lines.filter(({ level }) => level === "warn").map(({ fields }) => String(fields["protocol"])),
+  };
 }
 
 const input = (datatype: Datatype, ...shape: number[]): TensorSpec => ({ name: `the "${datatype}"`, datatype, shape });

@@ -14,11 +14,11 @@ import type {
   ServedModel,
 } from "../models/served-model.ts";
 import { StatisticsRecorder } from "../models/statistics.ts";
-import { numbersOf, tensorOf } from "../models/test-runner.ts";
+import { bytesIn, numbersOf, tensorOf } from "../models/test-runner.ts";
 import type { Tensor } from "../tensors/datatypes.ts";
 import { RemoteInferences, RemoteModel } from "./remote-model.ts";
 import type { MainCalls, ThreadCalls } from "./thread-calls.ts";
-import { type Port, ThreadLink } from "./thread-link.ts";
+import { ThreadLink } from "./thread-link.ts";
 
 type Infer = (request: InferenceRequest, cancellation: Cancellation) => Promise<InferenceResult>;
 
@@ -47,7 +47,7 @@ function connect(infer: Infer, readiness: Readiness = { ready: true }) {
   const channel = new MessageChannel();
   open.push(channel);
   const inferences = new RemoteInferences({ infer } as ServedModel, () => new Cancellation());
-  const main = new ThreadLink<ThreadCalls, MainCalls>(channel.port1 as Port, {
+  const main = new ThreadLink<ThreadCalls, MainCalls>(channel.port1, {
     listening: async () => undefined,
     renderMetrics: async () => "",
     calibration: async () => undefined,
@@ -59,7 +59,7 @@ function connect(infer: Infer, readiness: Readiness = { ready: true }) {
     },
   });
   const unused = () => Promise.reject(new Error("not asked here"));
-  const link = new ThreadLink<MainCalls, ThreadCalls>(channel.port2 as Port, {
+  const link = new ThreadLink<MainCalls, ThreadCalls>(channel.port2, {
     collect: unused,
     drain: unused,
     close: unused,
@@ -114,13 +114,17 @@ describe("requests", () => {
   });
 
   test("of a batch only the own rows travel back, not those of others", async () => {
-    const together = tensorOf("y", [1000], new Array<number>(1000).fill(5));
+    const together = tensorOf(
+      "y",
+      [1000],
+      Array.from({ length: 1000 }, () => 5),
+    );
     const { model } = connect(async () => ({
-      outputs: [{ ...together, shape: [1], data: (together.data as Uint8Array).subarray(8, 12) }],
+      outputs: [{ ...together, shape: [1], data: bytesIn(together).subarray(8, 12) }],
     }));
     const { outputs } = await model.infer({ inputs: [], outputNames: ["y"] }, new Cancellation());
     expect(outputs.map(numbersOf)).toEqual([[5]]);
-    expect((outputs[0]?.data as Uint8Array).buffer.byteLength).toBe(4);
+    expect(bytesIn(outputs[0]).buffer.byteLength).toBe(4);
   });
 
   test("errors keep their code and text", async () => {

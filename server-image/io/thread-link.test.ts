@@ -5,7 +5,7 @@ import { MessageChannel } from "node:worker_threads";
 import { afterEach, describe, expect, test } from "vitest";
 
 import { InferenceError } from "../inference-error.ts";
-import { type Handlers, type Port, ThreadLink } from "./thread-link.ts";
+import { type Handlers, ThreadLink } from "./thread-link.ts";
 
 type LeftCalls = {
   readonly double: { readonly ask: number; readonly answer: number };
@@ -25,8 +25,8 @@ afterEach(() => {
 function link(handlers: Partial<Handlers<LeftCalls>> = {}) {
   const channel = new MessageChannel();
   open.push(channel);
-  const left = new ThreadLink<LeftCalls, RightCalls>(channel.port1 as Port, { greet: async (name) => `hello ${name}` });
-  const right = new ThreadLink<RightCalls, LeftCalls>(channel.port2 as Port, {
+  const left = new ThreadLink<LeftCalls, RightCalls>(channel.port1, { greet: async (name) => `hello ${name}` });
+  const right = new ThreadLink<RightCalls, LeftCalls>(channel.port2, {
     double: async (number) => number * 2,
     first: async (bytes) => bytes[0] ?? -1,
     wait: async (text) => text,

@@ -67,7 +67,7 @@ describe("made-up models", () => {
   const SPECS: TensorSpec[] = [{ name: "x", datatype: "FP32", shape: [-1, 2] }];
   const outputs: TensorSpec[] = [{ name: "y", datatype: "FP32", shape: [-1, 2] }];
 
-  const prove = (run: RunOnce) => whyNotBatchable({ inputs: SPECS, outputs }, [[1, 2]], run, Math.random);
+  const proveRun = (run: RunOnce) => whyNotBatchable({ inputs: SPECS, outputs }, [[1, 2]], run, Math.random);
 
   function numbers([x]: readonly Tensor[], change: (value: number, index: number) => number): Tensor[] {
     const { shape = [], data = [] } = x ?? {};
@@ -75,7 +75,7 @@ describe("made-up models", () => {
   }
 
   test("one that refuses more than one row says why", async () => {
-    const reason = await prove(async (inputs) => {
+    const reason = await proveRun(async (inputs) => {
       if (inputs[0]?.shape[0] !== 1) {
         throw new Error("only one");
       }
@@ -85,7 +85,7 @@ describe("made-up models", () => {
   });
 
   test("one that fails on a single row is an error, not a proof", async () => {
-    const result = prove(async (inputs) => {
+    const result = proveRun(async (inputs) => {
       if (inputs[0]?.shape[0] === 1) {
         throw new Error("not one");
       }
@@ -95,7 +95,7 @@ describe("made-up models", () => {
   });
 
   test("one whose second row looks at the first", async () => {
-    const reason = await prove(async (inputs) => {
+    const reason = await proveRun(async (inputs) => {
       const all = typedView("FP32", inputs[0]?.data as Uint8Array);
       return numbers(inputs, (value, index) => (index >= 2 && index < 4 ? value + (all[0] ?? 0) : value));
     });
@@ -103,7 +103,7 @@ describe("made-up models", () => {
   });
 
   test("runs may take the memory of their inputs away", async () => {
-    const reason = await prove(async (inputs) => {
+    const reason = await proveRun(async (inputs) => {
       const result = numbers(inputs, (value) => value * 2);
       for (const { data } of inputs) {
         const { buffer } = data as Uint8Array<ArrayBuffer>;
@@ -118,7 +118,7 @@ describe("made-up models", () => {
     const factors = fc.array(fc.double({ min: -1e6, max: 1e6, noNaN: true }), { minLength: 2, maxLength: 2 });
     await fc.assert(
       fc.asyncProperty(factors, async (byColumn) => {
-        const reason = await prove(async (inputs) =>
+        const reason = await proveRun(async (inputs) =>
           numbers(inputs, (value, index) => value * (byColumn[index % 2] ?? 0)),
         );
         expect(reason).toBeUndefined();

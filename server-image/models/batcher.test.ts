@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { Cancellation } from "../cancellation.ts";
 import { InferenceError } from "../inference-error.ts";
 import { BufferPool } from "./buffer-pool.ts";
-import { asking, makeManualBatcher, numbersOf, tensorOf } from "./test-runner.ts";
+import { asking, bytesIn, makeManualBatcher, numbersOf, tensorOf } from "./test-runner.ts";
 
 describe("joining", () => {
   test("what queued while the worker was busy is the next run, and each gets its own rows back", async () => {
@@ -110,7 +110,7 @@ describe("memory of inputs", () => {
     for (let round = 0; round < 2; round += 1) {
       const answers = two();
       queue.allRead();
-      used.push((queue.runner.running[0]?.request.inputs[0]?.data as Uint8Array).buffer);
+      used.push(bytesIn(queue.runner.running[0]?.request.inputs[0]).buffer);
       expect(buffers.keptBytes).toBe(0);
       await queue.finishAll();
       const results = await Promise.all(answers);

@@ -78,7 +78,12 @@ describe("with onnxruntime", () => {
   test("a run that fails inside the model says why, without paths, and the worker goes on", async () => {
     const pool = makePool({ modelPath: testModel("needs-77") });
     await pool.start();
-    const input = (length: number) => tensorOf("x", [length], new Array<number>(length).fill(0));
+    const input = (length: number) =>
+      tensorOf(
+        "x",
+        [length],
+        Array.from({ length }, () => 0),
+      );
     const failing = pool.run({ inputs: [input(5)], outputNames: ["y"] });
     await expect(failing).rejects.toThrow(
       /^the model failed on this input: .*Input shape:\{5\}, requested shape:\{7,11\}$/,

@@ -6,6 +6,7 @@ import { testModel } from "../test-server.ts";
 import { InlineRunner } from "./inline-runner.ts";
 import { ModelRunError, toRuntimeTensor, toTensor, withoutPaths } from "./runner.ts";
 import type { openSession } from "./runtime.ts";
+import { bytesIn } from "./test-runner.ts";
 
 let open: typeof openSession;
 
@@ -49,7 +50,7 @@ describe("what goes in comes out, bit by bit", () => {
     for (const given of [data.slice(), body.subarray(1)]) {
       const [y] = run(session, [{ name: "x", datatype, shape, data: given }], ["y"]);
       expect(y).toEqual({ name: "y", datatype, shape, data: expect.any(Uint8Array) as unknown });
-      expect([...(y?.data as Uint8Array)]).toEqual([...data]);
+      expect([...bytesIn(y)]).toEqual([...data]);
     }
   });
 
@@ -167,6 +168,6 @@ describe("on the calling thread", () => {
     const x = numbers(100_000);
     const { outputs } = await runner.run({ inputs: [x], outputNames: ["y"] });
     (x.data as Uint8Array).fill(0xff);
-    expect((outputs[0]?.data as Uint8Array).every((byte) => byte === 0)).toBe(true);
+    expect(bytesIn(outputs[0]).every((byte) => byte === 0)).toBe(true);
   });
 });

@@ -54,7 +54,7 @@ export class ManualRunner implements Runner {
     if (numbersOf(run.request.inputs[0]).some((number) => number < 0)) {
       run.done.reject(new ModelRunError("negative"));
     } else {
-      const freed = this.movesInputs ? run.request.inputs.map(memoryOf) : [];
+      const freed = this.movesInputs ? run.request.inputs.map((tensor) => bytesIn(tensor).buffer) : [];
       run.done.resolve({ outputs: this.#outputs(run.request), computeSeconds, freed });
     }
     this.onIdle?.();
@@ -78,12 +78,16 @@ export class ManualRunner implements Runner {
   }
 }
 
-function memoryOf({ data }: Tensor): ArrayBuffer {
-  return (data as Uint8Array).buffer as ArrayBuffer;
+/** The bytes of a tensor that must be there and hold numbers. */
+export function bytesIn(tensor: Tensor | undefined): Uint8Array<ArrayBuffer> {
+  if (!(tensor?.data instanceof Uint8Array)) {
+    throw new Error("no numbers");
+  }
+  return tensor.data as Uint8Array<ArrayBuffer>;
 }
 
 export function numbersOf(tensor: Tensor | undefined): number[] {
-  return tensor === undefined ? [] : [...typedView("FP32", tensor.data as Uint8Array)];
+  return tensor === undefined ? [] : [...typedView("FP32", bytesIn(tensor))];
 }
 
 export function tensorOf(name: string, shape: readonly number[], numbers: readonly number[]): Tensor {
