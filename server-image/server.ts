@@ -312,6 +312,7 @@ class Server implements RunningServer {
           ...this.#dependencies,
           context: this.#context(),
           handle: answerHttp,
+          threadCpuSeconds,
           cpuSeconds,
         }),
       otherStatistics: async () => ((await this.#threads?.collect()) ?? []).map(({ statistics }) => statistics),
@@ -328,6 +329,12 @@ class Server implements RunningServer {
       onProgress: (progress) => this.#processMetrics.observeDownload(progress),
     };
   }
+}
+
+/** Seconds of CPU that the calling thread has used. */
+function threadCpuSeconds(): number {
+  const { user, system } = process.threadCpuUsage();
+  return (user + system) / 1e6;
 }
 
 /** Seconds of CPU that this process has used, in all its threads. */

@@ -1,7 +1,7 @@
 // Memory for the inputs of runs, used again and again: fresh memory costs a large input more than copying into it.
 
 /** Smaller buffers are cheaper to make than to keep. */
-const SMALLEST_KEPT_BYTES = 64 * 1024;
+const SMALLEST_KEPT_BYTES = 1024;
 
 /** Sizes in use lie at most this factor apart, so that at most a fifth of a buffer is wasted. */
 const STEPS_PER_DOUBLING = 4;
