@@ -37,7 +37,10 @@ function optionsWith(options: Partial<LoadOptions>): LoadOptions {
     memoryLimitBytes: undefined,
     earlier: undefined,
     memoryBytes: () => process.memoryUsage.rss(),
-    cpuSeconds: () => process.cpuUsage().user / 1e6,
+    cpuSeconds: () => {
+      const { user, system } = process.cpuUsage();
+      return (user + system) / 1e6;
+    },
     clock: () => performance.now(),
     draw: Math.random,
     pool: { runTimeoutMs: 60_000, onStuckRun: () => undefined },
