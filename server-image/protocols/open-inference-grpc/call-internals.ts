@@ -1,6 +1,6 @@
 // What grpc-js knows of a call and has no way to ask for: its HTTP/2 stream, and whether its messages are compressed.
 
-import type { Http2Session, ServerHttp2Stream } from "node:http2";
+import { constants, type Http2Session, type ServerHttp2Stream } from "node:http2";
 
 import type { ServerInterceptingCallInterface } from "@grpc/grpc-js";
 
@@ -25,4 +25,14 @@ export function internalsOf(call: ServerInterceptingCallInterface): CallInternal
 export function answeredStatus({ sentHeaders, sentTrailers }: ServerHttp2Stream): number | undefined {
   const code = sentTrailers?.["grpc-status"] ?? sentHeaders?.["grpc-status"];
   return code === undefined ? undefined : Number(code);
+}
+
+/**
+ * For calls that are over: where nothing but a status was sent, the client need not send the rest of its request. After
+ * more than that it would overtake the status.
+ */
+export function stopSending({ stream }: CallInternals): void {
+  if (stream.sentHeaders?.["grpc-status"] !== undefined) {
+    stream.close(constants.NGHTTP2_NO_ERROR);
+  }
 }

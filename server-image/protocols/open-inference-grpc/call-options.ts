@@ -23,6 +23,10 @@ export interface CallOptions {
 export interface OpenCall {
   /** Reads no more requests, and ends with its last answer. */
   finish(): void;
-  /** Ends if it waits for its client: for a request to arrive, or for an answer to be taken. */
-  giveUp(): void;
+  /**
+   * To be called now and then: ends if it has waited for too long for its client, which sends a request or takes an answer.
+   *
+   * @param impatient whether any such wait is too long
+   */
+  check(nowMs: number, impatient: boolean): void;
 }

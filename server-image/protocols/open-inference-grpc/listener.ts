@@ -53,8 +53,8 @@ const ANSWERS_HELD = 4;
 /** Of unknown size until they are decompressed. */
 const COMPRESSED_MESSAGES = 4;
 
-/** How often calls are looked through that only wait for their clients, when those have been waited for long enough. */
-const GIVE_UP_INTERVAL_MS = 100;
+/** How often calls are looked through for clients that keep them waiting. */
+const CHECK_INTERVAL_MS = 250;
 
 /** After the last answer, so long for connections that were made but have not asked yet. */
 const LINGER_MS = 1000;
@@ -70,7 +70,9 @@ export class GrpcListener {
   readonly #server: Server;
   readonly #sockets: SocketServer;
   readonly #injector: ConnectionInjector;
-  #connected = 0;
+  readonly #connected = new Set<Socket>();
+  #impatientAtMs = Number.POSITIVE_INFINITY;
+  #checks: NodeJS.Timeout | undefined;
 
   constructor(options: GrpcListenerOptions) {
     const { context, maxMessageBytes, wallClock, random } = options;
@@ -90,7 +92,7 @@ export class GrpcListener {
           connections: this.#connections,
           budget: new BodyBudget(MESSAGES_HELD * maxMessageBytes),
           slots: new Slots(COMPRESSED_MESSAGES),
-          unsent: new UnsentAnswers(ANSWERS_HELD * maxMessageBytes, context.clock),
+          unsent: new UnsentAnswers(ANSWERS_HELD * maxMessageBytes),
           open: this.#open,
           wallClock,
         }),
@@ -109,6 +111,7 @@ export class GrpcListener {
     this.#sockets.listen({ port, host, reusePort: this.#options.reusePort ?? false }, resolve);
     await promise;
     this.#sockets.off("error", reject);
+    this.#checks = setInterval(() => this.#check(), CHECK_INTERVAL_MS).unref();
     return (this.#sockets.address() as AddressInfo).port;
   }
 
@@ -131,9 +134,7 @@ export class GrpcListener {
     for (const call of this.#open) {
       call.finish();
     }
-    let givingUp = setTimeout(() => {
-      givingUp = setInterval(() => this.#giveUp(), GIVE_UP_INTERVAL_MS);
-    }, patienceMs);
+    this.#impatientAtMs = this.#options.context.clock() + patienceMs;
     // A client that only holds its connection open must not hold up the end.
     let linger = setTimeout(() => this.#endUnused(), LINGER_MS);
     this.#connections.whenIdle(() => {
@@ -142,31 +143,32 @@ export class GrpcListener {
     });
     await closed;
     clearTimeout(linger);
-    clearInterval(givingUp);
+    clearInterval(this.#checks);
     this.#server.forceShutdown();
   }
 
-  #giveUp(): void {
+  #check(): void {
+    const nowMs = this.#options.context.clock();
     for (const call of this.#open) {
-      call.giveUp();
+      call.check(nowMs, nowMs >= this.#impatientAtMs);
     }
   }
 
   #endUnused(): void {
     if (this.#connections.calls === 0) {
-      this.#server.forceShutdown();
+      for (const socket of this.#connected) {
+        socket.destroy();
+      }
     }
   }
 
   #accept(socket: Socket): void {
-    if (this.#connected >= this.#options.maxConnections()) {
+    if (this.#connected.size >= this.#options.maxConnections()) {
       socket.destroy();
       return;
     }
-    this.#connected += 1;
-    socket.once("close", () => {
-      this.#connected -= 1;
-    });
+    this.#connected.add(socket);
+    socket.once("close", () => this.#connected.delete(socket));
     this.#injector.injectConnection(socket);
   }
 

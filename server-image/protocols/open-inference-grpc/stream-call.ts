@@ -6,13 +6,21 @@ import { ServerInterceptingCall, type ServerInterceptingCallInterface, status } 
 
 import { Cancellation } from "../../cancellation.ts";
 import { ArrivingMessage } from "./arriving-message.ts";
-import { answeredStatus, type CallInternals } from "./call-internals.ts";
+import { answeredStatus, type CallInternals, stopSending } from "./call-internals.ts";
 import type { CallOptions, OpenCall } from "./call-options.ts";
 import { encodeStreamError, encodeStreamResponse } from "./encode.ts";
 import { infer, readRequest } from "./infer.ts";
 import type { InferRequest } from "./infer-request.ts";
-import { type CallStatus, httpStatusOf, OK, TOO_MANY_ANSWERS, TOO_MANY_COMPRESSED, toStatus } from "./status.ts";
-import type { UnsentAnswer } from "./unsent-answers.ts";
+import {
+  type CallStatus,
+  httpStatusOf,
+  LATE,
+  NO_ROOM,
+  OK,
+  TOO_MANY_ANSWERS,
+  TOO_MANY_COMPRESSED,
+  toStatus,
+} from "./status.ts";
 
 /** Requests of one stream that may be without an answer; further ones are not read until there is one. */
 const MAX_UNANSWERED = 64;
@@ -26,7 +34,6 @@ interface StreamRequest {
 interface StreamAnswer {
   readonly message: Buffer;
   readonly code: status;
-  readonly unsent: UnsentAnswer;
 }
 
 export class StreamCall extends ServerInterceptingCall implements OpenCall {
@@ -41,7 +48,8 @@ export class StreamCall extends ServerInterceptingCall implements OpenCall {
   #halfClosed = false;
   #finishing = false;
   #hasSlot = false;
-  #writing = false;
+  /** Of the answer that is being written. */
+  #writingSinceMs: number | undefined;
   #sent = false;
   readonly #over = Promise.withResolvers<void>();
   #ended = false;
@@ -51,7 +59,7 @@ export class StreamCall extends ServerInterceptingCall implements OpenCall {
     this.#call = call;
     this.#options = options;
     this.#internals = internals;
-    this.#message = this.#nextMessage();
+    this.#message = new ArrivingMessage(options.budget);
   }
 
   /** The listener of the handler is not used. */
@@ -72,22 +80,21 @@ export class StreamCall extends ServerInterceptingCall implements OpenCall {
     this.#endWhenAnswered();
   }
 
-  giveUp(): void {
-    if (this.#writing || this.#unanswered.size === 0) {
+  check(nowMs: number, impatient: boolean): void {
+    const since = this.#writingSinceMs;
+    const waitsForTaking = since !== undefined && (impatient || nowMs - since >= this.#options.unsent.timeoutMs);
+    if (waitsForTaking || (impatient && this.#unanswered.size === 0)) {
       this.#internals.stream.close(constants.NGHTTP2_CANCEL);
+    } else if (this.#message.isLate(nowMs)) {
+      this.#send(LATE);
     }
   }
 
-  #nextMessage(): ArrivingMessage {
-    const { budget, context } = this.#options;
-    return new ArrivingMessage({ budget, clock: context.clock, refuse: (answer) => this.#send(answer) });
-  }
-
   #onArrival(): void {
-    const { open, slots, unsent } = this.#options;
+    const { context, open, slots, unsent } = this.#options;
     const { stream, compressed } = this.#internals;
     open.add(this);
-    if (unsent.isFull()) {
+    if (unsent.isFull) {
       this.#send(TOO_MANY_ANSWERS);
       return;
     }
@@ -98,18 +105,17 @@ export class StreamCall extends ServerInterceptingCall implements OpenCall {
     }
     this.#hasSlot = compressed;
     stream.on("data", (chunk: Buffer) => {
-      if (!this.#ended) {
-        this.#message.add(chunk.length);
+      if (!this.#ended && !this.#message.add(chunk.length, context.clock())) {
+        this.#send(NO_ROOM);
       }
     });
     this.#call.startRead();
   }
 
   #onMessage(message: Buffer): void {
-    const { context, connections } = this.#options;
-    this.#message.end();
+    const { budget, context, connections } = this.#options;
     const request = { arrivedAtMs: context.clock(), message: this.#message, cancellation: new Cancellation() };
-    this.#message = this.#nextMessage();
+    this.#message = new ArrivingMessage(budget);
     this.#unanswered.add(request);
     context.metrics.requestReceived("v2-grpc");
     connections.callBegan();
@@ -132,8 +138,8 @@ export class StreamCall extends ServerInterceptingCall implements OpenCall {
   async #run(message: Buffer, cancellation: Cancellation): Promise<StreamAnswer> {
     const { context, wallClock } = this.#options;
     const answer = (response: Buffer, code: status): StreamAnswer => {
-      const unsent = this.#options.unsent.add(response.length, () => this.giveUp());
-      return { message: response, code, unsent };
+      this.#options.unsent.add(response.length);
+      return { message: response, code };
     };
     let request: InferRequest | undefined;
     try {
@@ -148,15 +154,15 @@ export class StreamCall extends ServerInterceptingCall implements OpenCall {
   }
 
   async #deliver(request: StreamRequest, answer: Promise<StreamAnswer>): Promise<void> {
-    const { message, code, unsent } = await answer;
+    const { message, code } = await answer;
     if (!this.#ended) {
       const { promise: written, resolve } = Promise.withResolvers<void>();
-      this.#writing = true;
+      this.#writingSinceMs = this.#options.context.clock();
       this.#call.sendMessage(message, resolve);
       await Promise.race([written, this.#over.promise]);
-      this.#writing = false;
+      this.#writingSinceMs = undefined;
     }
-    this.#options.unsent.remove(unsent);
+    this.#options.unsent.remove(message.length);
     this.#count(request, code);
     if (this.#readsWhenAnswered) {
       this.#readsWhenAnswered = false;
@@ -197,8 +203,10 @@ export class StreamCall extends ServerInterceptingCall implements OpenCall {
       return;
     }
     this.#ended = true;
+    if (!this.#halfClosed) {
+      stopSending(this.#internals);
+    }
     this.#over.resolve();
-    this.#message.end();
     this.#message.share.release();
     if (this.#hasSlot) {
       this.#options.slots.release();

@@ -7,12 +7,11 @@ import { ServerInterceptingCall, type ServerInterceptingCallInterface, status } 
 import { Cancellation } from "../../cancellation.ts";
 import { InferenceError } from "../../inference-error.ts";
 import { ArrivingMessage } from "./arriving-message.ts";
-import { answeredStatus, type CallInternals } from "./call-internals.ts";
+import { answeredStatus, type CallInternals, stopSending } from "./call-internals.ts";
 import type { CallOptions, OpenCall } from "./call-options.ts";
 import { encodeInferResponse } from "./encode.ts";
 import { infer, readRequest } from "./infer.ts";
-import { type CallStatus, httpStatusOf, OK, TOO_MANY_ANSWERS, toStatus } from "./status.ts";
-import type { UnsentAnswer } from "./unsent-answers.ts";
+import { type CallStatus, httpStatusOf, LATE, NO_ROOM, OK, TOO_MANY_ANSWERS, toStatus } from "./status.ts";
 
 /** Takes the place of a handler: that would be asked only once the whole message is there. */
 export class UnaryCall extends ServerInterceptingCall implements OpenCall {
@@ -24,20 +23,21 @@ export class UnaryCall extends ServerInterceptingCall implements OpenCall {
   readonly #message: ArrivingMessage;
   #hasSlot = false;
   #hasMessage = false;
+  #halfClosed = false;
   /** What this server answered, as far as it did. */
   #sent: status | undefined;
-  #unsent: UnsentAnswer | undefined;
+  #answerBytes = 0;
+  #answeredAtMs = 0;
   #written = false;
   #ended = false;
 
   constructor(call: ServerInterceptingCallInterface, internals: CallInternals, options: CallOptions) {
     super(call);
-    const { budget, context } = options;
     this.#call = call;
     this.#options = options;
     this.#internals = internals;
-    this.#arrivedAtMs = context.clock();
-    this.#message = new ArrivingMessage({ budget, clock: context.clock, refuse: (answer) => this.#send(answer) });
+    this.#arrivedAtMs = options.context.clock();
+    this.#message = new ArrivingMessage(options.budget);
   }
 
   /** The listener of the handler is not used. */
@@ -55,9 +55,13 @@ export class UnaryCall extends ServerInterceptingCall implements OpenCall {
     // It has its one answer to come.
   }
 
-  giveUp(): void {
-    if (!this.#hasMessage || this.#sent !== undefined) {
-      this.#internals.stream.close(constants.NGHTTP2_CANCEL);
+  check(nowMs: number, impatient: boolean): void {
+    if (this.#sent !== undefined) {
+      if (impatient || nowMs - this.#answeredAtMs >= this.#options.unsent.timeoutMs) {
+        this.#internals.stream.close(constants.NGHTTP2_CANCEL);
+      }
+    } else if (!this.#hasMessage && (impatient || this.#message.isLate(nowMs))) {
+      this.#send(LATE);
     }
   }
 
@@ -73,13 +77,13 @@ export class UnaryCall extends ServerInterceptingCall implements OpenCall {
       this.#refuse(error);
       return;
     }
-    if (unsent.isFull()) {
+    if (unsent.isFull) {
       this.#send(TOO_MANY_ANSWERS);
       return;
     }
     stream.on("data", (chunk: Buffer) => {
-      if (!this.#ended) {
-        this.#message.add(chunk.length);
+      if (!this.#ended && !this.#message.add(chunk.length, context.clock())) {
+        this.#send(NO_ROOM);
       }
     });
     if (compressed) {
@@ -99,12 +103,12 @@ export class UnaryCall extends ServerInterceptingCall implements OpenCall {
   }
 
   #read(): void {
-    this.#message.expect();
+    this.#message.expect(this.#options.context.clock());
     this.#call.startRead();
   }
 
   #onMessage(message: Buffer): void {
-    this.#endReading();
+    this.#releaseSlot();
     if (this.#hasMessage) {
       this.#refuse(new InferenceError("UNSUPPORTED", "ModelInfer takes one request message"));
       return;
@@ -115,6 +119,7 @@ export class UnaryCall extends ServerInterceptingCall implements OpenCall {
   }
 
   #onHalfClose(): void {
+    this.#halfClosed = true;
     if (!this.#hasMessage) {
       // A connection that breaks looks the same at first.
       setImmediate(() => {
@@ -144,7 +149,8 @@ export class UnaryCall extends ServerInterceptingCall implements OpenCall {
   }
 
   #sendAnswer(answer: Buffer): void {
-    this.#unsent = this.#options.unsent.add(answer.length, () => this.giveUp());
+    this.#answerBytes = answer.length;
+    this.#options.unsent.add(answer.length);
     this.#call.sendMessage(answer, () => {
       this.#written = true;
     });
@@ -160,12 +166,8 @@ export class UnaryCall extends ServerInterceptingCall implements OpenCall {
 
   #send(answer: CallStatus): void {
     this.#sent ??= answer.code;
+    this.#answeredAtMs = this.#options.context.clock();
     this.#call.sendStatus(answer);
-  }
-
-  #endReading(): void {
-    this.#message.end();
-    this.#releaseSlot();
   }
 
   #releaseSlot(): void {
@@ -180,14 +182,15 @@ export class UnaryCall extends ServerInterceptingCall implements OpenCall {
       return;
     }
     this.#ended = true;
-    this.#endReading();
+    if (!this.#halfClosed) {
+      stopSending(this.#internals);
+    }
+    this.#releaseSlot();
     this.#cancellation.cancel();
     this.#message.share.release();
     const { context, connections, open, unsent } = this.#options;
     open.delete(this);
-    if (this.#unsent !== undefined) {
-      unsent.remove(this.#unsent);
-    }
+    unsent.remove(this.#answerBytes);
     const seconds = (context.clock() - this.#arrivedAtMs) / 1000;
     context.metrics.requestEnded("v2-grpc", httpStatusOf(this.#outcome()), seconds);
     connections.callEnded(this.#internals.session);
