@@ -4,6 +4,7 @@ import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { Agent, createServer, request as httpRequest } from "node:http";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 
@@ -11,6 +12,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
 import {
   killPrograms,
+  listening,
   logged,
   MAIN,
   type Program,
@@ -19,7 +21,7 @@ import {
   startProgram,
   startServing,
 } from "./test-program.ts";
-import { testModel } from "./test-server.ts";
+import { ocrModel, testModel } from "./test-server.ts";
 
 vi.setConfig({ testTimeout: 60_000 });
 
@@ -45,6 +47,11 @@ function serve(model: string, ...argv: string[]): Program {
   return startServing(model, terminationLog, ...argv);
 }
 
+/** A model that runs for as long as a request says, on a worker: nothing else waits for it. */
+function serveBusy(...argv: string[]): Program {
+  return serve(testModel("busy"), "--workers", "1", ...argv);
+}
+
 const busy = (iterations: number) =>
   JSON.stringify({ inputs: [{ name: "iterations", shape: [], datatype: "INT64", data: [iterations] }] });
 
@@ -67,7 +74,7 @@ async function send(url: string, agent: Agent, body?: string): Promise<Answer> {
 
 describe("SIGTERM", () => {
   test("requests in flight, waiting and arriving are all answered; then exit code 0", async () => {
-    const program = serve(testModel("busy"), "--drain-delay-seconds", "3600");
+    const program = serveBusy("--drain-delay-seconds", "3600");
     const { url } = await ready(program);
     const infer = `${url}/v2/models/m/infer`;
     const perRequest = new Agent({ keepAlive: false });
@@ -98,7 +105,7 @@ describe("SIGTERM", () => {
   });
 
   test("a second signal ends the drain delay, not the requests", async () => {
-    const program = serve(testModel("busy"), "--drain-delay-seconds", "3600");
+    const program = serveBusy("--drain-delay-seconds", "3600");
     const { url } = await ready(program);
     const inFlight = send(`${url}/v2/models/m/infer`, new Agent(), busy(2000));
     await vi.waitFor(async () => {
@@ -112,7 +119,7 @@ describe("SIGTERM", () => {
   });
 
   test("a run that does not end in the grace period: SIGKILL, and the termination log says why", async () => {
-    const program = serve(testModel("busy"), "--drain-delay-seconds", "0", "--grace-period-seconds", "1.5");
+    const program = serveBusy("--drain-delay-seconds", "0", "--grace-period-seconds", "1.5");
     const { url } = await ready(program);
     const lost = send(`${url}/v2/models/m/infer`, new Agent(), busy(10_000_000));
     const noted = lost.catch((error: NodeJS.ErrnoException) => error.code);
@@ -129,6 +136,38 @@ describe("SIGTERM", () => {
     });
   });
 
+  test("clients that are slow do not make the end a violent one", async () => {
+    const limits = ["--drain-delay-seconds", "0", "--grace-period-seconds", "5", "--io-threads", "2"];
+    const program = serveBusy(...limits);
+    const { port } = await ready(program);
+    // So many that each thread has some.
+    const slow = Array.from({ length: 20 }, () => {
+      const socket = connect(port, "127.0.0.1").setEncoding("latin1");
+      socket.write("POST /v2/models/m/infer HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n");
+      const trickle = setInterval(() => socket.write(" "), 100);
+      socket.on("error", () => undefined).on("close", () => clearInterval(trickle));
+      return socket.toArray();
+    });
+    await vi.waitFor(async () => {
+      const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+      expect(text).toContain('plimsoll_requests_received_total{protocol="v2-rest"} 20');
+    }, DEADLINE);
+    program.process.kill("SIGTERM");
+    expect(await program.exit).toEqual({ code: 0, signal: null });
+    for (const chunks of await Promise.all(slow)) {
+      expect(chunks.join("")).toMatch(/^HTTP\/1\.1 408 /);
+    }
+  });
+
+  test("while the model is being measured: nothing further is begun, exit code 0", async () => {
+    const program = serveBusy("--calibration-seconds", "2", "--drain-delay-seconds", "3600");
+    await vi.waitFor(() => expect(program.lines).toContainEqual(expect.objectContaining({ phase: "load" })), DEADLINE);
+    program.process.kill("SIGTERM");
+    expect(await program.exit).toEqual({ code: 0, signal: null });
+    expect(program.lines.map(({ msg }) => msg)).not.toContain("ready");
+    expect(await readFile(terminationLog, "utf8")).toBe("");
+  });
+
   test("while the model is still being fetched: no delay, exit code 0", async () => {
     const silent = createServer(() => undefined).listen(0, "127.0.0.1");
     await once(silent, "listening");
@@ -143,9 +182,36 @@ describe("SIGTERM", () => {
   });
 });
 
+test("it is alive from the beginning to the end, and ready only while all requests are answered", async () => {
+  // Some seconds of loading and measuring.
+  const program = serve(ocrModel("ch_ppocr_mobile_v2.0_cls_infer"), "--calibration-seconds", "1");
+  const { url } = await listening(program);
+  const agent = new Agent({ keepAlive: false });
+  const status = async (what: string, body?: string) => (await send(`${url}/v2/${what}`, agent, body)).status;
+  const x = { name: "x", shape: [1, 3, 48, 192], datatype: "FP32", data: Array.from({ length: 27_648 }).fill(0) };
+  const states: (readonly [live: number, ready: number, infer: number])[] = [];
+  const observe = async () => {
+    states.push([
+      await status("health/live"),
+      await status("health/ready"),
+      await status("models/m/infer", JSON.stringify({ inputs: [x] })),
+    ]);
+  };
+  while (states.at(-1)?.[1] !== 200) {
+    await observe();
+  }
+  program.process.kill("SIGTERM");
+  await logged(program, "stopping");
+  await observe();
+  program.process.kill("SIGTERM");
+  await program.exit;
+  expect(new Set(states.map(String))).toEqual(new Set(["200,503,503", "200,200,200", "200,503,200"]));
+  expect(states.slice(0, -2).every(([, ready]) => ready === 503)).toBe(true);
+});
+
 describe("failures", () => {
   test("a run beyond its limit: SIGKILL, and the termination log says why", async () => {
-    const program = serve(testModel("busy"), "--run-timeout-seconds", "0.3");
+    const program = serveBusy("--run-timeout-seconds", "0.3");
     const { url } = await ready(program);
     const lost = send(`${url}/v2/models/m/infer`, new Agent(), busy(10_000_000));
     const noted = lost.catch((error: NodeJS.ErrnoException) => error.code);
@@ -163,6 +229,8 @@ describe("failures", () => {
       ...shared,
       "--storage-uri",
       testModel("busy"),
+      "--workers",
+      "1",
       "--run-timeout-seconds",
       "0.3",
     ];
@@ -194,6 +262,15 @@ describe("failures", () => {
     await writeFile(terminationLog, "");
   });
 
+  test("an error that nobody caught: exit code 1, and the termination log says what it was", async () => {
+    const fault = "data:text/javascript,setInterval(() => { throw new Error('unforeseen') }, 1000)";
+    const argv = ["--model-name", "m", "--storage-uri", testModel("scalar"), "--termination-log", terminationLog];
+    const program = startProcess([process.execPath, "--import", fault, MAIN, ...argv, "--http-port", "0"]);
+    expect(await program.exit).toEqual({ code: 1, signal: null });
+    const reason = JSON.parse(await readFile(terminationLog, "utf8")) as object;
+    expect(reason).toEqual({ code: "INTERNAL", message: "unforeseen", phase: "run" });
+  });
+
   test("wrong arguments: exit code 1 and a complaint on stderr", async () => {
     const program = startProgram("--model-name", "m", "--storage-uri", "x", "--http-port", "none");
     expect(await program.exit).toEqual({ code: 1, signal: null });
@@ -208,6 +285,8 @@ describe("failures", () => {
     const first = serve(testModel("scalar"), "--io-threads", "1");
     const port = String((await logged(first, "listening"))[field]);
     const second = startProgram(
+      "--termination-log",
+      terminationLog,
       "--model-name",
       "m",
       "--storage-uri",
@@ -221,5 +300,10 @@ describe("failures", () => {
     );
     expect(await second.exit).toEqual({ code: 1, signal: null });
     expect(second.lines.at(-1)).toMatchObject({ level: "fatal", err: { code: "EADDRINUSE" } });
+    expect(JSON.parse(await readFile(terminationLog, "utf8"))).toEqual({
+      code: "INTERNAL",
+      message: expect.stringContaining("address already in use") as unknown,
+      phase: "start",
+    });
   });
 });

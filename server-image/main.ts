@@ -1,19 +1,16 @@
 #!/usr/bin/env node
 // The program: command line, signals, termination log and exit codes; nothing else touches the process.
 
-import { existsSync } from "node:fs";
-import { availableParallelism } from "node:os";
-
 import { CommanderError } from "commander";
 
 import { type Config, parseConfig } from "./config.ts";
 import { lastMomentMs } from "./grace-period.ts";
 import { LoadError } from "./load-error.ts";
 import { createLog, type Log } from "./log.ts";
-import { readCpuLimit, readMemoryLimit, usableThreads } from "./models/cgroup-limits.ts";
 import { type RunningServer, startServer } from "./server.ts";
 import { resolveWithSystem } from "./storage/guarded-agent.ts";
 import { type TerminationReason, writeTerminationLog } from "./termination-log.ts";
+import { thisMachine } from "./this-machine.ts";
 
 /** Wrong arguments, or the port cannot be had. */
 const EXIT_START = 1;
@@ -40,6 +37,12 @@ function die(config: Config, log: Log, reason: TerminationReason): void {
   writeTerminationLog(config.terminationLog, reason);
   process.kill(process.pid, "SIGKILL");
   process.abort();
+}
+
+/** Leaves the message of an error that nobody foresaw for Kubernetes; its stack is in the log. */
+function reportUnforeseen(config: Config, error: unknown, phase: string): void {
+  const message = error instanceof Error ? error.message : String(error);
+  writeTerminationLog(config.terminationLog, { code: "INTERNAL", message, phase });
 }
 
 interface Running {
@@ -92,18 +95,24 @@ async function main(): Promise<void> {
   // onnxruntime's packages report to their makers unless told otherwise, and keep an identifier on disk for that.
   process.env["ORT_DISABLE_TELEMETRY"] ??= "1";
   const signalled = firstSignal();
-  const cpus = Math.min(readCpuLimit() ?? Number.POSITIVE_INFINITY, availableParallelism());
-  const usable = usableThreads(cpus, availableParallelism());
+  const machine = thisMachine();
   const config = readConfig();
   const log = createLog(config.logLevel);
+  process.on("uncaughtExceptionMonitor", (err) => {
+    log.fatal({ err }, "ending for an error that nobody caught");
+    reportUnforeseen(config, err, "run");
+  });
   const { workers = 1, threadsPerWorker = 1 } = config;
-  if (workers * threadsPerWorker > usable) {
-    log.warn({ workers, threadsPerWorker, usable }, "more threads than CPUs: runs will wait for each other");
+  if (workers * threadsPerWorker > machine.usableThreads) {
+    log.warn(
+      { workers, threadsPerWorker, usable: machine.usableThreads },
+      "more threads than CPUs: runs will wait for each other",
+    );
   }
   try {
     const server = await startServer(config, {
       log,
-      machine: { cpus, usableThreads: usable, memoryLimitBytes: readMemoryLimit(), fileExists: existsSync },
+      machine,
       clock: () => performance.now(),
       wallClock: Date.now,
       random: Math.random,
@@ -118,6 +127,7 @@ async function main(): Promise<void> {
     await Promise.all([signalled.then((signal) => stop(signal, running)), watchLoad(running)]);
   } catch (err) {
     log.fatal({ err }, "the server failed");
+    reportUnforeseen(config, err, "start");
     process.exit(EXIT_START);
   }
 }

@@ -2,7 +2,7 @@
 
 import { closeSync, constants, openSync, writeSync } from "node:fs";
 
-/** Why the process ends; `phase` is a load phase, `run` or `stop`. */
+/** Why the process ends; `phase` is a load phase, `start`, `run` or `stop`. */
 export interface TerminationReason {
   readonly code: string;
   readonly message: string;

@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 
-import { expect, vi } from "vitest";
+import { vi } from "vitest";
 
 export const MAIN = fileURLToPath(new URL("./main.ts", import.meta.url));
 
@@ -70,13 +70,15 @@ export async function killPrograms(): Promise<void> {
   programs.clear();
 }
 
-/** The first line with that message, once it is there. */
+/** The first line with that message, once it is there. Rejects when the program ends without it. */
 export async function logged(program: Program, message: string): Promise<Record<string, unknown>> {
-  return vi.waitFor(() => {
-    const line = program.lines.find(({ msg }) => msg === message);
-    expect(line, `no line "${message}" yet; on stderr: ${program.errors()}`).toBeDefined();
-    return line as Record<string, unknown>;
-  }, DEADLINE);
+  const find = () => program.lines.find(({ msg }) => msg === message);
+  const appears = vi.waitFor(() => find() ?? Promise.reject(new Error(`no line "${message}" yet`)), DEADLINE);
+  const ends = program.exit.then((exit) => {
+    const last = JSON.stringify(program.lines.at(-1));
+    return find() ?? Promise.reject(new Error(`ended (${JSON.stringify(exit)}): ${program.errors()} ${last}`));
+  });
+  return Promise.race([appears, ends]);
 }
 
 /** Where the server listens, which it does before the model is loaded. */
