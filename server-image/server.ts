@@ -5,20 +5,18 @@ import { setTimeout } from "node:timers/promises";
 import type { Config } from "./config.ts";
 import { patienceMs } from "./grace-period.ts";
 import { IoThreads } from "./io/io-threads.ts";
+import { keepLoadLine } from "./io/keep-load-line.ts";
 import { measureIo } from "./io/measure-io.ts";
 import { ThreadBoard } from "./io/thread-board.ts";
-import type { ThreadFigures } from "./io/thread-calls.ts";
 import { watchThread } from "./io/thread-watch.ts";
 import type { Log } from "./log.ts";
 import type { Machine } from "./machine.ts";
-import { Metrics, PROTOCOLS } from "./metrics.ts";
+import { Metrics } from "./metrics.ts";
 import { writeCalibration } from "./models/calibration-text.ts";
 import { chooseProvider } from "./models/execution-provider.ts";
-import { computeLoadLine, LoadLine } from "./models/load-line.ts";
-import { LoadLineWatch } from "./models/load-line-watch.ts";
+import { LoadLine } from "./models/load-line.ts";
 import type { LoadedModel } from "./models/load-model.ts";
 import { Model, type ModelOptions } from "./models/model.ts";
-import { addStatistics } from "./models/statistics.ts";
 import packageJson from "./package.json" with { type: "json" };
 import { ProcessMetrics } from "./process-metrics.ts";
 import { answerHttp } from "./protocols/answer-http.ts";
@@ -26,6 +24,7 @@ import type { ProtocolContext } from "./protocols/context.ts";
 import { allowOrigins } from "./protocols/http/cross-origin.ts";
 import { HttpListener } from "./protocols/http/listener.ts";
 import { GrpcListener } from "./protocols/open-inference-grpc/listener.ts";
+import { renderMetrics } from "./server-figures.ts";
 import type { Environment } from "./storage/credentials.ts";
 import { type FetchOptions, fetchModel } from "./storage/fetch-model.ts";
 import type { ResolveHost } from "./storage/guarded-agent.ts";
@@ -61,7 +60,6 @@ export interface RunningServer {
 
 const STALL_TIMEOUT_MS = 30_000;
 const FIRST_RETRY_WAIT_MS = 500;
-const LOAD_LINE_INTERVAL_MS = 1000;
 const MAIN_THREAD = 0;
 
 /** Resolves when the server listens, which is before the model is loaded. Rejects when the port cannot be had. */
@@ -190,37 +188,14 @@ class Server implements RunningServer {
     return calibration === undefined ? undefined : writeCalibration(calibration);
   }
 
-  async #figures(): Promise<ThreadFigures[]> {
-    const own = {
-      series: await this.#metrics.snapshot(),
-      statistics: this.#model.ownStatistics(),
-      queueDepth: this.#model.queueDepth,
-    };
-    return [own, ...((await this.#threads?.collect()) ?? [])];
-  }
-
   async #renderMetrics(): Promise<string> {
-    const figures = await this.#figures();
-    const { calibration } = this.#model;
-    const state = {
-      model: this.#describeModel(),
-      statistics: addStatistics(figures.map(({ statistics }) => statistics)),
-      pendingRequests: figures.reduce((sum, { queueDepth }) => sum + queueDepth, 0),
-      loadLine: this.#loadLine.entries,
-      provisional: calibration?.calibration.provisional ?? false,
-    };
-    return this.#processMetrics.render(
-      state,
-      figures.map(({ series }) => series),
-    );
-  }
-
-  #describeModel() {
-    if (!this.#model.readiness.ready) {
-      return undefined;
-    }
-    const { name, version } = this.#model.readyMetadata();
-    return { name, version, plan: this.#model.readyPlan() };
+    return renderMetrics({
+      model: this.#model,
+      metrics: this.#metrics,
+      processMetrics: this.#processMetrics,
+      loadLine: this.#loadLine,
+      others: (await this.#threads?.collect()) ?? [],
+    });
   }
 
   /** All that waits for the plan: the other I/O threads, the load line, and who watches it. */
@@ -230,7 +205,17 @@ class Server implements RunningServer {
     const board = new ThreadBoard(plan.ioThreads);
     this.#board = board;
     this.#timers.push(watchThread(board, MAIN_THREAD, this.#metrics, wallClock));
-    this.#watchLoadLine(loaded, board);
+    const { loadLine, end } = keepLoadLine({
+      loaded,
+      ioCpuSeconds: this.#model.calibration?.ioCpuSeconds ?? {},
+      cpus: machine.cpus,
+      board,
+      backlogSince: () => this.#backlogSince(),
+      wallClock,
+      log,
+    });
+    this.#loadLine = loadLine;
+    this.#timers.push(end);
     if (plan.ioThreads === 1) {
       return;
     }
@@ -256,30 +241,11 @@ class Server implements RunningServer {
     await threads.start();
   }
 
-  #watchLoadLine({ plan, calibration }: LoadedModel, board: ThreadBoard): void {
-    const { machine, wallClock, clock, log } = this.#dependencies;
-    this.#loadLine = new LoadLine(
-      computeLoadLine({
-        rowsPerSecond: plan.inline ? undefined : calibration.rowsPerSecond,
-        cpuSecondsPerRow: plan.inline ? 0 : (calibration.cpuSecondsPerRow ?? 0),
-        ioCpuSeconds: this.#model.calibration?.ioCpuSeconds ?? {},
-        ioThreads: plan.ioThreads,
-        cpus: machine.cpus,
-      }),
-    );
-    log.info({ requestsPerSecond: Object.fromEntries(this.#loadLine.entries) }, "load line");
-    const watch = new LoadLineWatch({
-      loadLine: this.#loadLine,
-      saturatedSinceMs: () => {
-        const { backlogSinceMs } = this.#model;
-        return backlogSinceMs === undefined ? board.saturatedSince() : wallClock() - (clock() - backlogSinceMs);
-      },
-      answered: () => Object.fromEntries(PROTOCOLS.map((protocol) => [protocol, board.answered(protocol)])),
-      clock: wallClock,
-    });
-    const timer = setInterval(() => watch.tick(), LOAD_LINE_INTERVAL_MS);
-    timer.unref();
-    this.#timers.push(() => clearInterval(timer));
+  /** Milliseconds since 1970; undefined while no request waits. */
+  #backlogSince(): number | undefined {
+    const { clock, wallClock } = this.#dependencies;
+    const { backlogSinceMs } = this.#model;
+    return backlogSinceMs === undefined ? undefined : wallClock() - (clock() - backlogSinceMs);
   }
 
   #modelOptions(): ModelOptions {
@@ -288,18 +254,15 @@ class Server implements RunningServer {
     return {
       ...config,
       ...this.#dependencies,
+      ...machine,
       name: config.modelName,
       serverVersion: packageJson.version,
       executionProvider: chooseProvider(config.executionProvider, machine.fileExists),
-      usableThreads: machine.usableThreads,
-      memoryLimitBytes: machine.memoryLimitBytes,
       batchDelayMs: config.maxBatchDelayMs,
       latencyBoundMs: config.maxBatchRunMs,
       calibrationMs: config.calibrationSeconds * 1000,
       givenCalibration: config.calibration,
       pool: { runTimeoutMs: config.runTimeoutSeconds * 1000, onStuckRun },
-      memoryBytes: () => process.memoryUsage.rss(),
-      cpuSeconds,
       draw: random,
       observer: {
         observeLoad: (phase, seconds) => this.#processMetrics.observeLoad(phase, seconds),
@@ -310,10 +273,9 @@ class Server implements RunningServer {
         measureIo(probe, {
           ...config,
           ...this.#dependencies,
+          ...machine,
           context: this.#context(),
           handle: answerHttp,
-          threadCpuSeconds,
-          cpuSeconds,
         }),
       otherStatistics: async () => ((await this.#threads?.collect()) ?? []).map(({ statistics }) => statistics),
       beforeReady: (loaded, { path }) => this.#prepare(loaded, path),
@@ -329,16 +291,4 @@ class Server implements RunningServer {
       onProgress: (progress) => this.#processMetrics.observeDownload(progress),
     };
   }
-}
-
-/** Seconds of CPU that the calling thread has used. */
-function threadCpuSeconds(): number {
-  const { user, system } = process.threadCpuUsage();
-  return (user + system) / 1e6;
-}
-
-/** Seconds of CPU that this process has used, in all its threads. */
-function cpuSeconds(): number {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1e6;
 }

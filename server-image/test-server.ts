@@ -110,7 +110,17 @@ export async function startTestServer(
   };
   const server = await startServer(config, {
     log,
-    machine: { cpus: 1, usableThreads: 1, memoryLimitBytes: undefined, fileExists: () => false, ...machine },
+    machine: {
+      cpus: 1,
+      usableThreads: 1,
+      memoryLimitBytes: undefined,
+      throttledPeriods: () => undefined,
+      fileExists: () => false,
+      memoryBytes: () => process.memoryUsage.rss(),
+      cpuSeconds: () => process.cpuUsage().user / 1e6,
+      threadCpuSeconds: () => process.threadCpuUsage().user / 1e6,
+      ...machine,
+    },
     clock: now,
     wallClock: Date.now,
     random: Math.random,

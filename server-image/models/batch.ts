@@ -2,6 +2,7 @@
 
 import type { Tensor, TensorData } from "../tensors/datatypes.ts";
 import type { BufferPool } from "./buffer-pool.ts";
+import { ModelRunError } from "./runner.ts";
 import type { InferenceRequest } from "./served-model.ts";
 
 /** A request and its size on the first axis. */
@@ -94,7 +95,7 @@ export function splitOutputs(parts: readonly BatchPart[], outputs: readonly Tens
   const totalRows = parts.reduce((sum, part) => sum + part.rows, 0);
   const wrong = outputs.find(({ shape }) => shape[0] !== totalRows);
   if (wrong !== undefined) {
-    throw new Error(
+    throw new ModelRunError(
       `output ${JSON.stringify(wrong.name)} has ${wrong.shape[0] ?? "no"} rows for ${totalRows} rows of inputs`,
     );
   }
@@ -131,4 +132,9 @@ export function inputBytes({ inputs }: InferenceRequest): number {
     bytes += data instanceof Uint8Array ? data.length : data.reduce((sum, text) => sum + 2 * text.length, 0);
   }
   return bytes;
+}
+
+/** The memory that joined inputs lie in; texts have none. */
+export function memoryOf(inputs: readonly Tensor[]): ArrayBuffer[] {
+  return inputs.flatMap(({ data }) => (data instanceof Uint8Array ? [data.buffer as ArrayBuffer] : []));
 }

@@ -1,15 +1,17 @@
 // The bounded queue between the protocols and what runs the model: what queued while it was busy is the next batch.
 
 import type { Cancellation } from "../cancellation.ts";
-import { InferenceError } from "../inference-error.ts";
-import { type BatchPart, inputBytes, joinInputs, joinKey, outputNamesOf, rowsOf, splitOutputs } from "./batch.ts";
+import type { InferenceError } from "../inference-error.ts";
+import { clientGone, queueBytesFull, queueFull, refuseTooLate, waitedTooLong } from "./admission.ts";
+import { joinInputs, memoryOf, outputNamesOf, splitOutputs } from "./batch.ts";
 import { BatchSizeTuner } from "./batch-size-tuner.ts";
 import type { BufferPool } from "./buffer-pool.ts";
-import { type Queued, RequestQueue } from "./request-queue.ts";
+import { RequestQueue } from "./request-queue.ts";
 import { RunTimes } from "./run-times.ts";
 import { ModelRunError, type Runner, type RunResult } from "./runner.ts";
 import type { InferenceRequest, InferenceResult } from "./served-model.ts";
 import type { StatisticsRecorder } from "./statistics.ts";
+import { WaitingRequest } from "./waiting-request.ts";
 
 /** Told of each request that begins to run, and of each run that gave a result. */
 export interface RunObserver {
@@ -49,41 +51,6 @@ export interface BatcherOptions {
 
 /** How often it is looked for requests that have waited too long. */
 const SWEEP_MS = 20;
-
-/** However short the allowed wait, so many runs may be ahead: else a slow model could have no queue at all. */
-const RUNS_ALWAYS_AHEAD = 4;
-
-class WaitingRequest implements Queued, BatchPart {
-  readonly request: InferenceRequest;
-  readonly rows: number;
-  readonly bytes: number;
-  joinKey: string | undefined;
-  readonly enqueuedAtMs: number;
-  readonly expiresAtMs: number;
-  readonly cancellation: Cancellation;
-  hasRun = false;
-  resolve!: (result: InferenceResult) => void;
-  reject!: (error: unknown) => void;
-
-  constructor(
-    request: InferenceRequest,
-    cancellation: Cancellation,
-    { joinable, nowMs, timeoutMs }: { joinable: boolean; nowMs: number; timeoutMs: number },
-  ) {
-    const rows = joinable ? rowsOf(request) : undefined;
-    this.request = request;
-    this.cancellation = cancellation;
-    this.rows = rows ?? 1;
-    this.joinKey = rows === undefined ? undefined : joinKey(request);
-    this.bytes = inputBytes(request);
-    this.enqueuedAtMs = nowMs;
-    this.expiresAtMs = nowMs + timeoutMs;
-  }
-
-  get priority(): number {
-    return this.request.priority ?? 0;
-  }
-}
 
 export class Batcher {
   readonly #runner: Runner;
@@ -133,12 +100,9 @@ export class Batcher {
     const { maxBatchSize, maxQueueLength, maxQueueBytes } = this.#options;
     const beginAtOnce = this.#runner.idleCount * maxBatchSize;
     if (this.#queue.length >= maxQueueLength + beginAtOnce) {
-      return unavailable("Exceeds maximum queue size: the server is at its limit; try again later");
+      return queueFull();
     }
-    if (this.#queue.bytes >= maxQueueBytes) {
-      return unavailable("Exceeds maximum queue size: too many bytes of requests wait; try again later");
-    }
-    return undefined;
+    return this.#queue.bytes >= maxQueueBytes ? queueBytesFull() : undefined;
   }
 
   /**
@@ -301,35 +265,21 @@ export class Batcher {
     this.dispatch();
   }
 
+  #tooLate(request: InferenceRequest): InferenceError | undefined {
+    return refuseTooLate(request, {
+      runTimes: this.#runTimes,
+      rowsAhead: this.#queue.rowsAhead(request.priority ?? 0),
+      batchSize: this.#batchSize.size,
+      parallelRuns: this.#runner.parallelRuns,
+      idle: this.#runner.idleCount > 0 && this.#queue.length === 0,
+      maxExpectedWaitMs: this.#options.maxExpectedWaitMs,
+    });
+  }
+
   #fail(waiting: WaitingRequest, error: unknown): void {
     this.#inFlight -= 1;
     this.#options.statistics.failed(this.#options.clock() - waiting.enqueuedAtMs);
     waiting.reject(error);
-  }
-
-  /** An early no: for the client it is worth more than a late one, and for the others it is a shorter queue. */
-  #tooLate({ priority = 0, timeoutMs = Number.POSITIVE_INFINITY }: InferenceRequest): InferenceError | undefined {
-    if (timeoutMs <= 0) {
-      return unavailable("Request timeout expired: its deadline had passed when it arrived");
-    }
-    const { maxExpectedWaitMs } = this.#options;
-    const maxBatchSize = this.#batchSize.size;
-    const fullRunSeconds = this.#runTimes.estimate(maxBatchSize);
-    if (fullRunSeconds === undefined || (this.#runner.idleCount > 0 && this.#queue.length === 0)) {
-      return undefined;
-    }
-    const runsAhead = this.#queue.rowsAhead(priority) / maxBatchSize / this.#runner.parallelRuns;
-    const waitMs = runsAhead * fullRunSeconds * 1000;
-    const limitMs = Math.max(maxExpectedWaitMs, RUNS_ALWAYS_AHEAD * fullRunSeconds * 1000);
-    if (waitMs > limitMs) {
-      return unavailable(`Exceeds maximum queue size: it would wait ${showSeconds(waitMs)}; try again later`);
-    }
-    const ownRunMs = (this.#runTimes.estimate(1) ?? 0) * 1000;
-    return waitMs + ownRunMs > timeoutMs
-      ? unavailable(
-          `Request timeout expired: it would take ${showSeconds(waitMs + ownRunMs)} and has ${showSeconds(timeoutMs)}`,
-        )
-      : undefined;
   }
 
   #sweepLater(): void {
@@ -348,24 +298,4 @@ export class Batcher {
       }
     }, SWEEP_MS);
   }
-}
-
-function memoryOf(inputs: readonly { readonly data: unknown }[]): ArrayBuffer[] {
-  return inputs.flatMap(({ data }) => (data instanceof Uint8Array ? [data.buffer as ArrayBuffer] : []));
-}
-
-function unavailable(message: string): InferenceError {
-  return new InferenceError("UNAVAILABLE", message);
-}
-
-function clientGone(): InferenceError {
-  return new InferenceError("CANCELLED", "the client closed the connection");
-}
-
-function waitedTooLong(waitedMs: number): InferenceError {
-  return unavailable(`Request timeout expired: it waited ${showSeconds(waitedMs)} for its turn`);
-}
-
-function showSeconds(ms: number): string {
-  return `${Number((ms / 1000).toPrecision(2))} s`;
 }

@@ -114,6 +114,7 @@ async function find(
     maxWorkers: () => Infinity,
     open: (split) => machine.open(split),
     memoryBytes: () => 0,
+    throttledPeriods: () => undefined,
     cpuSeconds: () => machine.cpuSeconds,
     clock: () => machine.nowMs,
     draw: Math.random,
@@ -296,9 +297,16 @@ describe("the time for it", () => {
   });
 
   test("does not suffice for anything: one run each where three are usual", async () => {
-    const { calibration } = await find(() => 1000, { usableThreads: 4, budgetMs: 0 });
+    const { calibration } = await find(() => 1000, { usableThreads: 4, budgetMs: 1 });
     expect(calibration).toMatchObject({ workers: 1, threadsPerWorker: 4, maxBatchSize: 1, provisional: true });
     expect(calibration.runTimes).toEqual([{ rows: 1, seconds: 1 }]);
+  });
+
+  test("none at all: nothing is measured, and requests are joined only as the user says", async () => {
+    const untold = await find(() => 4, { usableThreads: 4, budgetMs: 0 });
+    expect(untold.calibration).toMatchObject({ batchable: false, maxBatchSize: 1, runTimes: [], provisional: true });
+    const told = await find(() => 4, { usableThreads: 4, budgetMs: 0, maxBatchSize: 8 });
+    expect(told.calibration).toMatchObject({ batchable: true, maxBatchSize: 8, runTimes: [], provisional: true });
   });
 });
 

@@ -4,15 +4,8 @@ import type { Log } from "../log.ts";
 import type { Tensor } from "../tensors/datatypes.ts";
 import { whyNotBatchable } from "./batchability.ts";
 import type { ModelMetadata } from "./metadata.ts";
-import type { RunRequest, RunResult } from "./runner.ts";
-import { candidateShapes, type Draw, randomInputs, type Shapes, withRows } from "./sample-inputs.ts";
-
-/** What runs the trials. */
-export interface TrialRunner {
-  readonly parallelRuns: number;
-  run(request: RunRequest): Promise<RunResult>;
-  stop(): Promise<void>;
-}
+import { candidateShapes, type Draw, randomInputs, type Shapes } from "./sample-inputs.ts";
+import { MIN_RUNS, type Throughput, type TrialOptions, type TrialRunner, Trials } from "./trials.ts";
 
 /** How CPUs are shared out: so many copies of the model, each run by so many threads. */
 export interface Split {
@@ -20,7 +13,7 @@ export interface Split {
   readonly threadsPerWorker: number;
 }
 
-export interface CalibrationOptions<R extends TrialRunner = TrialRunner> {
+export interface CalibrationOptions<R extends TrialRunner = TrialRunner> extends TrialOptions {
   /** Whole CPUs to share out. */
   readonly usableThreads: number;
   /** Given by the user, not to be searched. */
@@ -29,7 +22,6 @@ export interface CalibrationOptions<R extends TrialRunner = TrialRunner> {
   readonly maxBatchSize: number | undefined;
   /** Longest run that a batch may make. */
   readonly latencyBoundMs: number;
-  readonly budgetMs: number;
   /** What starting the first workers took, as an estimate of what others would take. */
   readonly loadMs: number;
   /** Copies of the model, the first one among them, that memory allows. */
@@ -38,11 +30,6 @@ export interface CalibrationOptions<R extends TrialRunner = TrialRunner> {
   readonly open: (split: Split) => Promise<R>;
   /** Resident memory of this process. */
   readonly memoryBytes: () => number;
-  /** Seconds of CPU that this process has used. */
-  readonly cpuSeconds: () => number;
-  /** Milliseconds, monotonic. */
-  readonly clock: () => number;
-  readonly draw: Draw;
   readonly log: Log;
 }
 
@@ -81,16 +68,6 @@ const WORTHWHILE_SPLIT = 1.12;
 export const LARGEST_BATCH = 256;
 /** A step that brings nothing may be followed by one that does, where it is not much worse: kernels like round sizes. */
 const HOPEFUL = 0.7;
-/** A figure rests on runs of at least so long in all, and so many. */
-const TRIAL_MS = 60;
-const MIN_RUNS = 3;
-const MAX_RUNS = 24;
-
-interface Measured {
-  readonly seconds: number;
-  readonly hopSeconds: number;
-}
-
 /** Rejects with a LoadError where the model cannot be loaded. */
 export async function calibrate<R extends TrialRunner>(
   metadata: ModelMetadata,
@@ -126,20 +103,16 @@ export function firstSplit({
 
 class Search<R extends TrialRunner> {
   readonly #metadata: ModelMetadata;
-  readonly #outputNames: readonly string[];
   readonly #options: CalibrationOptions<R>;
-  readonly #deadlineMs: number;
+  readonly #trials: Trials;
   readonly #runTimes: RunTime[] = [];
-  #provisional = false;
   /** What the model said of the last sample that it did not take. */
   #lastRefusal: string | undefined;
-  #lastSample: { readonly key: string; readonly inputs: readonly Tensor[] } = { key: "", inputs: [] };
 
   constructor(metadata: ModelMetadata, options: CalibrationOptions<R>) {
     this.#metadata = metadata;
-    this.#outputNames = metadata.outputs.map(({ name }) => name);
     this.#options = options;
-    this.#deadlineMs = options.clock() + options.budgetMs;
+    this.#trials = new Trials(metadata, options);
   }
 
   async calibrate(first: R): Promise<Calibrated<R>> {
@@ -153,7 +126,13 @@ class Search<R extends TrialRunner> {
       );
       return { calibration: { ...NOTHING_MEASURED, ...split }, runner: first };
     }
-    const single = await this.#measure(first, shapes, 1);
+    if (this.#options.budgetMs === 0) {
+      return {
+        calibration: { ...NOTHING_MEASURED, ...split, ...(await this.#asToldTo(first, shapes)) },
+        runner: first,
+      };
+    }
+    const single = await this.#trials.measure(first, shapes, 1);
     this.#runTimes.push({ rows: 1, seconds: single.seconds });
     const batchable = await this.#provesBatchable(first, shapes);
     const maxBatchSize = batchable ? await this.#findBatchSize(first, shapes, single.seconds) : 1;
@@ -167,16 +146,28 @@ class Search<R extends TrialRunner> {
       rowsPerSecond: best.rowsPerSecond,
       cpuSecondsPerRow: best.cpuSecondsPerRow,
       hopSeconds: single.hopSeconds,
-      provisional: this.#provisional,
+      provisional: this.#trials.provisional,
     };
     return { calibration, runner: best.runner };
+  }
+
+  /** Without time for measuring: requests are joined only where the user says how many, and the proof holds. */
+  async #asToldTo(
+    runner: TrialRunner,
+    shapes: Shapes,
+  ): Promise<Pick<Calibration, "shapes" | "batchable" | "maxBatchSize">> {
+    const { maxBatchSize = 1 } = this.#options;
+    const batchable = maxBatchSize > 1 && (await this.#provesBatchable(runner, shapes));
+    return { shapes, batchable, maxBatchSize: batchable ? maxBatchSize : 1 };
   }
 
   /** The first shapes that the model takes; the trial is its warm-up as well. */
   async #findShapes(runner: TrialRunner): Promise<Shapes | undefined> {
     const { inputs } = this.#metadata;
     for (const shapes of candidateShapes(inputs)) {
-      const trials = Array.from({ length: runner.parallelRuns }, () => this.#run(runner, this.#sample(shapes, 1)));
+      const trials = Array.from({ length: runner.parallelRuns }, () =>
+        this.#trials.run(runner, this.#trials.sample(shapes, 1)),
+      );
       const results = await Promise.allSettled(trials);
       const failed = results.find((result) => result.status === "rejected");
       if (failed === undefined) {
@@ -193,7 +184,7 @@ class Search<R extends TrialRunner> {
     if (maxBatchSize === 1) {
       return false;
     }
-    const run = async (inputs: readonly Tensor[]) => (await this.#run(runner, inputs)).outputs;
+    const run = async (inputs: readonly Tensor[]) => (await this.#trials.run(runner, inputs)).outputs;
     const reason = await whyNotBatchable(this.#metadata, shapes, run, draw);
     if (reason !== undefined) {
       log.info({ reason }, "requests are not joined");
@@ -207,10 +198,10 @@ class Search<R extends TrialRunner> {
     const limit = maxBatchSize ?? LARGEST_BATCH;
     let best = { rows: 1, rate: 1 / singleSeconds };
     for (let rows = 2; ; rows = Math.min(rows * 2, limit)) {
-      if (this.#isTooLong(MIN_RUNS * 2 * (rows / best.rate))) {
+      if (this.#trials.isTooLong(MIN_RUNS * 2 * (rows / best.rate))) {
         break;
       }
-      const { seconds } = await this.#measure(runner, shapes, rows);
+      const { seconds } = await this.#trials.measure(runner, shapes, rows);
       this.#runTimes.push({ rows, seconds });
       const rate = rows / seconds;
       const isBetter = rate >= best.rate * WORTHWHILE;
@@ -228,19 +219,17 @@ class Search<R extends TrialRunner> {
 
   async #findSplit(start: { runner: R; split: Split; shapes: Shapes; rows: number }) {
     const { shapes, rows } = start;
-    const measured = await this.#measureAll(start.runner, shapes, rows);
+    const measured = await this.#trials.measureAll(start.runner, shapes, rows);
     let best = { runner: start.runner, split: start.split, ...measured };
     for (const split of this.#otherSplits(start.split)) {
-      if (
-        this.#isTooLong(this.#options.loadMs / 1000 + ((split.workers * rows) / best.rowsPerSecond) * (MIN_RUNS + 1))
-      ) {
+      const trialSeconds = ((split.workers * rows) / best.rowsPerSecond) * (MIN_RUNS + 1);
+      if (this.#trials.isTooLong(this.#options.loadMs / 1000 + trialSeconds)) {
         break;
       }
       const runner = await this.#options.open(split);
-      const rival = await this.#measureAll(runner, shapes, rows);
-      const needed = rows > 1 ? WORTHWHILE_SPLIT : WORTHWHILE;
+      const rival = await this.#trials.measureAll(runner, shapes, rows);
       this.#options.log.debug({ ...split, rows, rowsPerSecond: rival.rowsPerSecond }, "calibration trial");
-      if (rival.rowsPerSecond > best.rowsPerSecond * needed) {
+      if (isBetter(rival, best, rows)) {
         await best.runner.stop();
         best = { runner, split, ...rival };
       } else {
@@ -263,74 +252,13 @@ class Search<R extends TrialRunner> {
     }
     return splits;
   }
+}
 
-  /** Rows per second with every worker busy all the time, and the CPU that a row takes. */
-  async #measureAll(runner: TrialRunner, shapes: Shapes, rows: number) {
-    const { clock, cpuSeconds } = this.#options;
-    // Every worker has its memory ready.
-    const first = await this.#round(runner, shapes, rows);
-    const rounds = Math.min(MAX_RUNS, Math.max(MIN_RUNS, Math.ceil(TRIAL_MS / first)));
-    const [startedAtMs, startedAtCpu] = [clock(), cpuSeconds()];
-    const chains = Array.from({ length: runner.parallelRuns }, async () => {
-      for (let round = 0; round < rounds; round += 1) {
-        await this.#run(runner, this.#sample(shapes, rows));
-      }
-    });
-    await Promise.all(chains);
-    const total = rows * rounds * runner.parallelRuns;
-    return {
-      rowsPerSecond: (total * 1000) / (clock() - startedAtMs),
-      cpuSecondsPerRow: (cpuSeconds() - startedAtCpu) / total,
-    };
-  }
-
-  /** Milliseconds of one run on each worker. */
-  async #round(runner: TrialRunner, shapes: Shapes, rows: number): Promise<number> {
-    const startedAtMs = this.#options.clock();
-    await Promise.all(Array.from({ length: runner.parallelRuns }, () => this.#run(runner, this.#sample(shapes, rows))));
-    return this.#options.clock() - startedAtMs;
-  }
-
-  /** Of several runs, one after the other, the fastest: whatever else the machine does only adds to a run. */
-  async #measure(runner: TrialRunner, shapes: Shapes, rows: number): Promise<Measured> {
-    const { clock } = this.#options;
-    const seconds: number[] = [];
-    const hops: number[] = [];
-    const startedAtMs = clock();
-    while (seconds.length < MIN_RUNS || (clock() - startedAtMs < TRIAL_MS && seconds.length < MAX_RUNS)) {
-      const inputs = this.#sample(shapes, rows);
-      const handedOverAtMs = clock();
-      const { computeSeconds } = await this.#run(runner, inputs);
-      seconds.push(computeSeconds);
-      hops.push((clock() - handedOverAtMs) / 1000 - computeSeconds);
-      if (clock() > this.#deadlineMs) {
-        this.#provisional = true;
-        break;
-      }
-    }
-    return { seconds: Math.min(...seconds), hopSeconds: median(hops) };
-  }
-
-  #isTooLong(seconds: number): boolean {
-    const tooLong = this.#options.clock() + seconds * 1000 > this.#deadlineMs;
-    this.#provisional ||= tooLong;
-    return tooLong;
-  }
-
-  /** Copies, since their memory goes to the workers: drawing new numbers each time would cost more than small runs. */
-  #sample(shapes: Shapes, rows: number): Tensor[] {
-    const { inputs } = this.#metadata;
-    const wanted = withRows(shapes, inputs, rows);
-    const key = JSON.stringify(wanted);
-    if (this.#lastSample.key !== key) {
-      this.#lastSample = { key, inputs: randomInputs(inputs, wanted, this.#options.draw) };
-    }
-    return this.#lastSample.inputs.map((tensor) => ({ ...tensor, data: tensor.data.slice() }));
-  }
-
-  async #run(runner: TrialRunner, inputs: readonly Tensor[]): Promise<RunResult> {
-    return runner.run({ inputs, outputNames: this.#outputNames });
-  }
+/** A split that the CPU limit stops now and then makes everyone wait at once, so it must be worth that. */
+function isBetter(rival: Throughput, best: Throughput, rows: number): boolean {
+  const needed = rows > 1 ? WORTHWHILE_SPLIT : WORTHWHILE;
+  const throttling = rival.throttled === best.throttled ? 1 : rival.throttled ? WORTHWHILE_SPLIT : 1 / WORTHWHILE_SPLIT;
+  return rival.rowsPerSecond > best.rowsPerSecond * needed * throttling;
 }
 
 const NOTHING_MEASURED = {
@@ -343,7 +271,3 @@ const NOTHING_MEASURED = {
   hopSeconds: 0,
   provisional: true,
 } as const;
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
-}

@@ -37,6 +37,7 @@ function optionsWith(options: Partial<LoadOptions>): LoadOptions {
     memoryLimitBytes: undefined,
     earlier: undefined,
     memoryBytes: () => process.memoryUsage.rss(),
+    throttledPeriods: () => undefined,
     cpuSeconds: () => {
       const { user, system } = process.cpuUsage();
       return (user + system) / 1e6;

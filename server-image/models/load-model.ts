@@ -2,7 +2,9 @@
 
 import type { Log } from "../log.ts";
 import type { FetchedModel } from "../storage/model-file.ts";
+import type { Datatype } from "../tensors/datatypes.ts";
 import { type Calibration, type CalibrationOptions, calibrate, firstSplit, type Split, warmUp } from "./calibration.ts";
+import { mayHaveControlFlow } from "./control-flow.ts";
 import { InlineRunner } from "./inline-runner.ts";
 import { type ModelMetadata, PLATFORM, toTensorSpec } from "./metadata.ts";
 import { type PoolOptions, WorkerPool } from "./pool.ts";
@@ -26,6 +28,7 @@ export interface LoadOptions
   readonly earlier: Calibration | undefined;
   readonly memoryBytes: () => number;
   readonly cpuSeconds: () => number;
+  readonly throttledPeriods: () => number | undefined;
   readonly pool: Pick<PoolOptions, "runTimeoutMs" | "onStuckRun" | "script">;
   readonly log: Log;
 }
@@ -51,6 +54,8 @@ export interface LoadedModel {
 
 /** The whole process stands still while a thread that does I/O loads a model, so only what loads fast may run there. */
 const MAX_INLINE_LOAD_MS = 250;
+
+const INLINE_DATATYPES: ReadonlySet<Datatype> = new Set(["FP16", "FP32", "FP64"]);
 
 /** Of the memory limit; the rest is for requests and answers. */
 const MEMORY_SHARE = 0.8;
@@ -95,7 +100,7 @@ export async function settleModel(file: FetchedModel, opened: OpenedModel, optio
           opened.pool,
         )
       : await asEarlier(options.earlier, opened, options);
-  const inline = runsInline(calibration, loadMs, options);
+  const inline = await runsInline(file.path, opened, calibration, options);
   const plan = makePlan(calibration, inline, options);
   options.log.info({ ...plan, provisional: calibration.provisional }, "calibrated");
   if (!inline) {
@@ -168,15 +173,24 @@ function maxWorkers(bytes: number, bytesPerWorker: number, limit: number | undef
   return 1 + Math.max(0, Math.floor((MEMORY_SHARE * limit - bytes) / bytesPerWorker));
 }
 
-/** A user who asks for workers, or for a GPU, gets them. */
-function runsInline(calibration: Calibration, loadMs: number, options: LoadOptions): boolean {
-  const [single] = calibration.runTimes;
+/**
+ * A run on an I/O thread holds up everybody, and nothing could end it. So its length must follow from the number of rows
+ * alone: no loops, no dimension that clients choose but the first, and no integers, which may be sizes or counts. A user
+ * who asks for workers, or for a GPU, gets them.
+ */
+async function runsInline(
+  modelFile: string,
+  { metadata, loadMs }: OpenedModel,
+  { runTimes, hopSeconds }: Calibration,
+  { workers, executionProvider }: LoadOptions,
+): Promise<boolean> {
+  const [single] = runTimes;
+  const isShort = single !== undefined && single.seconds < hopSeconds && loadMs < MAX_INLINE_LOAD_MS;
+  const isPlain = metadata.inputs.every(
+    ({ datatype, shape }) => INLINE_DATATYPES.has(datatype) && shape.slice(1).every((size) => size >= 0),
+  );
   return (
-    options.workers === undefined &&
-    options.executionProvider === "cpu" &&
-    single !== undefined &&
-    single.seconds < calibration.hopSeconds &&
-    loadMs < MAX_INLINE_LOAD_MS
+    isShort && isPlain && workers === undefined && executionProvider === "cpu" && !(await mayHaveControlFlow(modelFile))
   );
 }
 

@@ -15,6 +15,8 @@ const LAST_RESTART_DELAY_MS = 30_000;
 
 /** So many workers lost without a single run in between: it is not bad luck. */
 const FAILURES_UNTIL_UNREADY = 3;
+/** An unready pod gets no requests by which it could show that it works again: after so long without a failure it may. */
+const FORGET_FAILURES_MS = 60_000;
 
 export interface PoolOptions extends SessionSettings {
   readonly workers: number;
@@ -35,6 +37,7 @@ export class WorkerPool implements Runner {
   readonly #stop = new AbortController();
   #restartDelayMs = FIRST_RESTART_DELAY_MS;
   #failures = 0;
+  #forgetting: NodeJS.Timeout | undefined;
   /** Called when a worker becomes idle. */
   onIdle: (() => void) | undefined;
 
@@ -127,6 +130,10 @@ export class WorkerPool implements Runner {
   async #replace(): Promise<void> {
     const { signal } = this.#stop;
     this.#failures += 1;
+    clearTimeout(this.#forgetting);
+    this.#forgetting = startTimer(() => {
+      this.#failures = 0;
+    }, FORGET_FAILURES_MS).unref();
     while (!signal.aborted) {
       const delayMs = this.#restartDelayMs;
       this.#restartDelayMs = Math.min(delayMs * 2, LAST_RESTART_DELAY_MS);

@@ -1,0 +1,25 @@
+// The machine that this process runs on, within the limits of its container.
+
+import { existsSync } from "node:fs";
+import { availableParallelism } from "node:os";
+
+import type { Machine } from "./machine.ts";
+import { readCpuLimit, readMemoryLimit, readThrottledPeriods, usableThreads } from "./models/cgroup-limits.ts";
+
+export function thisMachine(): Machine {
+  const cpus = Math.min(readCpuLimit() ?? Number.POSITIVE_INFINITY, availableParallelism());
+  return {
+    cpus,
+    usableThreads: usableThreads(cpus, availableParallelism()),
+    memoryLimitBytes: readMemoryLimit(),
+    memoryBytes: () => process.memoryUsage.rss(),
+    cpuSeconds: () => toSeconds(process.cpuUsage()),
+    threadCpuSeconds: () => toSeconds(process.threadCpuUsage()),
+    throttledPeriods: readThrottledPeriods,
+    fileExists: existsSync,
+  };
+}
+
+function toSeconds({ user, system }: NodeJS.CpuUsage): number {
+  return (user + system) / 1e6;
+}
