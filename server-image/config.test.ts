@@ -42,7 +42,7 @@ test("defaults; what is not there is measured", () => {
     calibration: undefined,
     maxQueueLength: 1000,
     maxQueueBytes: 134_217_728,
-    maxExpectedWaitMs: 800,
+    maxExpectedWaitMs: 900,
     requestTimeoutSeconds: 30,
     runTimeoutSeconds: 300,
     corsAllowOrigin: undefined,

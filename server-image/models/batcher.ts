@@ -178,11 +178,11 @@ export class Batcher {
   #waitsForMore(): boolean {
     const { batchDelayMs, maxBatchSize, clock } = this.#options;
     const first = this.#queue.peek();
-    if (batchDelayMs === 0 || first === undefined || this.#queue.rows >= maxBatchSize) {
+    if (batchDelayMs === 0 || first?.joinKey === undefined || this.#queue.rows >= maxBatchSize) {
       return false;
     }
     const remainingMs = first.enqueuedAtMs + batchDelayMs - clock();
-    if (remainingMs <= 0 || first.joinKey === undefined) {
+    if (remainingMs <= 0) {
       return false;
     }
     if (!this.#delayIsDue) {

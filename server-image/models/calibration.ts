@@ -229,7 +229,7 @@ class Search<R extends TrialRunner> {
       const runner = await this.#options.open(split);
       const rival = await this.#trials.measureAll(runner, shapes, rows);
       this.#options.log.debug({ ...split, rows, rowsPerSecond: rival.rowsPerSecond }, "calibration trial");
-      if (isBetter(rival, best, rows)) {
+      if (isWorthwhile(rival, best, rows)) {
         await best.runner.stop();
         best = { runner, split, ...rival };
       } else {
@@ -255,7 +255,7 @@ class Search<R extends TrialRunner> {
 }
 
 /** A split that the CPU limit stops now and then makes everyone wait at once, so it must be worth that. */
-function isBetter(rival: Throughput, best: Throughput, rows: number): boolean {
+function isWorthwhile(rival: Throughput, best: Throughput, rows: number): boolean {
   const needed = rows > 1 ? WORTHWHILE_SPLIT : WORTHWHILE;
   const throttling = rival.throttled === best.throttled ? 1 : rival.throttled ? WORTHWHILE_SPLIT : 1 / WORTHWHILE_SPLIT;
   return rival.rowsPerSecond > best.rowsPerSecond * needed * throttling;

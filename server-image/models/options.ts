@@ -61,7 +61,7 @@ export function addModelOptions(command: Command): void {
       milliseconds(
         "--max-expected-wait-ms <milliseconds>",
         "requests that can expect to wait longer for their turn, and longer than 4 runs, are answered 503 at once",
-        800,
+        900,
       ),
     )
     .addOption(seconds("--request-timeout-seconds <seconds>", "longest wait for a turn; then 503", 30))
