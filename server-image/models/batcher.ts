@@ -112,7 +112,6 @@ export class Batcher {
    */
   infer(request: InferenceRequest, cancellation: Cancellation): Promise<InferenceResult> {
     const { clock, queueTimeoutMs, statistics, batchable } = this.#options;
-    const { timeoutMs = Number.POSITIVE_INFINITY } = request;
     const nowMs = clock();
     const refusal = cancellation.cancelled ? clientGone() : (this.refusal() ?? this.#tooLate(request));
     if (refusal !== undefined) {
@@ -122,7 +121,7 @@ export class Batcher {
     const waiting = new WaitingRequest(request, cancellation, {
       joinable: batchable,
       nowMs,
-      timeoutMs: Math.min(timeoutMs, queueTimeoutMs),
+      timeoutMs: Math.min(request.timeoutMs ?? Number.POSITIVE_INFINITY, queueTimeoutMs),
     });
     const result = new Promise<InferenceResult>((resolve, reject) => {
       waiting.resolve = resolve;
