@@ -206,7 +206,7 @@ test("it is alive from the beginning to the end, and ready only while all reques
   program.process.kill("SIGTERM");
   await program.exit;
   expect(new Set(states.map(String))).toEqual(new Set(["200,503,503", "200,200,200", "200,503,200"]));
-  expect(states.slice(0, -2).every(([, ready]) => ready === 503)).toBe(true);
+  expect(states.slice(0, -2).every(([, readiness]) => readiness === 503)).toBe(true);
 });
 
 describe("failures", () => {

@@ -36,9 +36,13 @@ export function startProgram(...argv: string[]): Program {
 
 /** The program with the model "m" on free ports, not calibrated unless asked to. @param terminationLog a file */
 export function startServing(model: string, terminationLog: string, ...argv: string[]): Program {
+  return startProgram(...servingArguments(model, terminationLog, ...argv));
+}
+
+export function servingArguments(model: string, terminationLog: string, ...argv: string[]): string[] {
   const ports = ["--http-port", "0", "--grpc-port", "0"];
   const shared = ["--model-name", "m", ...ports, "--termination-log", terminationLog, "--calibration-seconds", "0"];
-  return startProgram(...shared, "--storage-uri", model, ...argv);
+  return [...shared, "--storage-uri", model, ...argv];
 }
 
 /** Any command whose output is such a log. */
