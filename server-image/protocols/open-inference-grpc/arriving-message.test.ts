@@ -39,6 +39,13 @@ describe("a message", () => {
     message.share.release();
     expect(new ArrivingMessage(budget).add(10, 0)).toBe(true);
   });
+
+  test("in very many short pieces finds no room long before its bytes fill it", () => {
+    const message = new ArrivingMessage(new BodyBudget(100_000));
+    const taken = Array.from({ length: 600 }, () => message.add(1, 0));
+    expect(taken.indexOf(false)).toBeGreaterThan(400);
+    expect(taken.slice(0, 400)).not.toContain(false);
+  });
 });
 
 test("answers that nobody takes fill what they may, and have less time while they do", () => {
