@@ -117,6 +117,21 @@ describe("over HTTP/2", () => {
     expect(await server.client.infer(large)).toMatchObject({ model_name: "m" });
   });
 
+  test.each([INFER, `/${SERVICE}/ModelStreamInfer`, "/grpc.health.v1.Health/Watch"])(
+    "more calls to %s than may be open are refused, until some are over",
+    async (path) => {
+      const few = await startTestListener({ maxCalls: 3 });
+      const over = connect(`http://127.0.0.1:${few.port}`);
+      const open = Array.from({ length: 3 }, () => begin({ ":path": path }, over));
+      const refused = begin({ ":path": path }, over);
+      expect(await refused.answer).toEqual({ httpStatus: 200, code: 14 });
+      open[0]?.stream.close(8);
+      await vi.waitFor(async () => expect(await few.client.call("ServerLive")).toEqual({ live: true }), DEADLINE);
+      over.destroy();
+      await few.close();
+    },
+  );
+
   test("a thousand calls that are cancelled at once", async () => {
     for (let call = 0; call < 1000 && !session.destroyed; call += 1) {
       begin().stream.close();

@@ -13,6 +13,7 @@ import {
 import type { ProtocolContext } from "../context.ts";
 import { BodyBudget } from "../http/body-budget.ts";
 import { internalsOf } from "./call-internals.ts";
+import { CallLimit, RefusedCall } from "./call-limit.ts";
 import type { CallOptions } from "./call-options.ts";
 import { Connections } from "./connections.ts";
 import { Health } from "./health.ts";
@@ -33,10 +34,14 @@ export interface GrpcListenerOptions {
   readonly wallClock: () => number;
   /** A number in [0, 1). */
   readonly random: () => number;
+  /** Open at once, of any kind, of all connections together; further ones are refused. */
+  readonly maxCalls?: number;
   /** Whether other threads listen on the same port. */
   readonly reusePort?: boolean;
 }
 
+/** Far more than can be waiting with profit, and less memory than a container has. */
+const MAX_CALLS = 10_000;
 /** Of one connection. Further calls wait in the client. */
 const MAX_CONCURRENT_CALLS = 1024;
 /** Headers and answers that a client does not read, for one connection. */
@@ -87,7 +92,7 @@ export class GrpcListener {
       "grpc.keepalive_time_ms": KEEPALIVE_MS,
       "grpc.enable_channelz": 0,
       interceptors: [
-        inferenceCalls({
+        inferenceCalls(new CallLimit(options.maxCalls ?? MAX_CALLS), {
           context,
           connections: this.#connections,
           budget: new BodyBudget(MESSAGES_HELD * maxMessageBytes),
@@ -190,10 +195,13 @@ export class GrpcListener {
   }
 }
 
-function inferenceCalls(options: CallOptions): ServerInterceptor {
+function inferenceCalls(limit: CallLimit, options: CallOptions): ServerInterceptor {
   return ({ path }, call) => {
     const internals = internalsOf(call);
     options.connections.seen(internals.session);
+    if (!limit.admits(internals)) {
+      return new RefusedCall(call);
+    }
     switch (path) {
       case INFER:
         return new UnaryCall(call, internals, options);

@@ -46,6 +46,11 @@ export const TOO_MANY_ANSWERS: CallStatus = {
   details: "the server holds too many answers that clients do not take; try again later",
 };
 
+export const TOO_MANY_CALLS: CallStatus = {
+  code: status.UNAVAILABLE,
+  details: "too many calls are open; try again later",
+};
+
 export const TOO_MANY_COMPRESSED: CallStatus = {
   code: status.UNAVAILABLE,
   details: "too many compressed streams are open; send without compression, or try again later",

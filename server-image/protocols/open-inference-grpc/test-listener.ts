@@ -83,12 +83,18 @@ export interface TestListener {
 export interface TestListenerOptions {
   readonly maxMessageBytes?: number;
   readonly maxConnections?: number;
+  readonly maxCalls?: number;
   /** Milliseconds, monotonic. */
   readonly clock?: () => number;
 }
 
 export async function startTestListener(options: TestListenerOptions = {}): Promise<TestListener> {
-  const { maxMessageBytes = 1024 ** 2, maxConnections = 100, clock = () => performance.now() } = options;
+  const {
+    maxMessageBytes = 1024 ** 2,
+    maxConnections = 100,
+    maxCalls = 2000,
+    clock = () => performance.now(),
+  } = options;
   const model = new FakeModel();
   const { log, lines } = recordingLog();
   const ended: number[] = [];
@@ -113,6 +119,7 @@ export async function startTestListener(options: TestListenerOptions = {}): Prom
       log,
     },
     maxMessageBytes,
+    maxCalls,
     maxConnections: () => maxConnections,
     wallClock: Date.now,
     random: () => 0.5,
