@@ -2,7 +2,7 @@
 
 import { ServerInterceptingCall, type ServerInterceptingCallInterface } from "@grpc/grpc-js";
 
-import type { CallInternals } from "./call-internals.ts";
+import { type CallInternals, stopSending } from "./call-internals.ts";
 import { TOO_MANY_CALLS } from "./status.ts";
 
 export class CallLimit {
@@ -30,20 +30,25 @@ export class CallLimit {
 /** A call that is over before anything of it is read. */
 export class RefusedCall extends ServerInterceptingCall {
   readonly #call: ServerInterceptingCallInterface;
+  readonly #internals: CallInternals;
 
-  constructor(call: ServerInterceptingCallInterface) {
+  constructor(call: ServerInterceptingCallInterface, internals: CallInternals) {
     super(call);
     this.#call = call;
+    this.#internals = internals;
   }
 
   /** The listener of the handler is not used. */
   override start(): void {
-    const nothing = () => undefined;
     this.#call.start({
       onReceiveMetadata: () => this.#call.sendStatus(TOO_MANY_CALLS),
-      onReceiveMessage: nothing,
-      onReceiveHalfClose: nothing,
-      onCancel: nothing,
+      onReceiveMessage: ignore,
+      onReceiveHalfClose: ignore,
+      onCancel: () => stopSending(this.#internals),
     });
   }
+}
+
+function ignore(): void {
+  // What a refused call sends makes no difference.
 }

@@ -200,7 +200,7 @@ function inferenceCalls(limit: CallLimit, options: CallOptions): ServerIntercept
     const internals = internalsOf(call);
     options.connections.seen(internals.session);
     if (!limit.admits(internals)) {
-      return new RefusedCall(call);
+      return new RefusedCall(call, internals);
     }
     switch (path) {
       case INFER:
