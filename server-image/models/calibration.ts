@@ -64,6 +64,8 @@ export interface Calibrated<R extends TrialRunner> {
 const WORTHWHILE = 1.05;
 /** One queue of full batches serves better than several of half ones, so more workers must be well ahead. */
 const WORTHWHILE_SPLIT = 1.12;
+/** Where joining gains less than this, half batches are nearly as good as full ones. */
+const MUCH_GAIN = 1.5;
 /** Larger batches gain next to nothing and make everyone wait. */
 export const LARGEST_BATCH = 256;
 /** A step that brings nothing may be followed by one that does, where it is not much worse: kernels like round sizes. */
@@ -229,7 +231,7 @@ class Search<R extends TrialRunner> {
       const runner = await this.#options.open(split);
       const rival = await this.#trials.measureAll(runner, shapes, rows);
       this.#options.log.debug({ ...split, rows, rowsPerSecond: rival.rowsPerSecond }, "calibration trial");
-      if (isWorthwhile(rival, best, rows)) {
+      if (isWorthwhile(rival, best, this.#batchGain(rows))) {
         await best.runner.stop();
         best = { runner, split, ...rival };
       } else {
@@ -237,6 +239,12 @@ class Search<R extends TrialRunner> {
       }
     }
     return best;
+  }
+
+  /** How much faster rows run in batches of this size than alone. */
+  #batchGain(rows: number): number {
+    const [alone, joined] = [1, rows].map((size) => this.#runTimes.find((time) => time.rows === size)?.seconds);
+    return alone === undefined || joined === undefined ? 1 : (alone * rows) / joined;
   }
 
   /** More copies on fewer threads each, in steps of two, as far as memory goes. */
@@ -255,8 +263,8 @@ class Search<R extends TrialRunner> {
 }
 
 /** A split that the CPU limit stops now and then makes everyone wait at once, so it must be worth that. */
-function isWorthwhile(rival: Throughput, best: Throughput, rows: number): boolean {
-  const needed = rows > 1 ? WORTHWHILE_SPLIT : WORTHWHILE;
+function isWorthwhile(rival: Throughput, best: Throughput, batchGain: number): boolean {
+  const needed = batchGain > MUCH_GAIN ? WORTHWHILE_SPLIT : WORTHWHILE;
   const throttling = rival.throttled === best.throttled ? 1 : rival.throttled ? WORTHWHILE_SPLIT : 1 / WORTHWHILE_SPLIT;
   return rival.rowsPerSecond > best.rowsPerSecond * needed * throttling;
 }

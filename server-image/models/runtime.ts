@@ -61,8 +61,6 @@ export function openSession({ modelPath, threads, executionProvider }: SessionSe
       session: {
         // Spinning threads would burn a core while idle.
         intra_op: { allow_spinning: "0" },
-        // Smaller shares towards the end of an operator: a thread that the I/O delayed holds up the others less.
-        dynamic_block_base: "4",
       },
     },
   });
