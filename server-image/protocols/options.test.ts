@@ -13,17 +13,18 @@ function parse(...argv: string[]): ProtocolSettings {
 
 describe("taken", () => {
   const cases: [string, string[], object][] = [
-    ["nothing", [], { versionLabels: [] }],
-    ["all origins", ["--cors-allow-origin", "*"], { versionLabels: [], corsAllowOrigin: "*" }],
+    ["nothing", [], {}],
+    ["all origins", ["--cors-allow-origin", "*"], { corsAllowOrigin: "*" }],
     [
       "some origins",
       ["--cors-allow-origin", "https://a.b,http://localhost:3000"],
-      { versionLabels: [], corsAllowOrigin: ["https://a.b", "http://localhost:3000"] },
+      { corsAllowOrigin: ["https://a.b", "http://localhost:3000"] },
     ],
     ["labels", ["--version-labels", "stable, canary_2"], { versionLabels: ["stable", "canary_2"] }],
+    ["connections", ["--max-connections", "100"], { maxConnections: 100 }],
   ];
   test.each(cases)("%s", (_name, argv, expected) => {
-    expect(parse(...argv)).toEqual(expected);
+    expect(parse(...argv)).toEqual({ versionLabels: [], maxConnections: 10_000, ...expected });
   });
 });
 
@@ -33,6 +34,7 @@ describe("refused", () => {
     [["--cors-allow-origin", ""], /"" is no origin/],
     [["--version-labels", "stable,can-ary"], /"can-ary" is no label: letters, digits and underscores are allowed/],
     [["--version-labels", ""], /"" is no label/],
+    [["--max-connections", "0"], /Give a number from 1 to 1000000/],
   ])("%j", (argv, message) => {
     expect(() => parse(...argv)).toThrow(
       expect.objectContaining({ message: expect.stringMatching(message) as string }),

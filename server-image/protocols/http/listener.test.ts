@@ -71,6 +71,35 @@ describe("age of a connection", () => {
     expect(await send(port, agent)).toEqual({ status: 200, connection: "keep-alive" });
     agent.destroy();
   });
+
+  test.each([
+    [32, "keep-alive"],
+    [33, "close"],
+  ])("with %i requests in progress, after 10 s: %s", async (count, connection) => {
+    const clock = { nowMs: 0 };
+    const proceed = Promise.withResolvers<void>();
+    let asked = 0;
+    const handle: ListenerOptions["handle"] = async ({ method }) => {
+      asked += 1;
+      if (method === "POST") {
+        await proceed.promise;
+      }
+      return jsonAnswer(200, {});
+    };
+    const { port } = await listen({ handle, clock: () => clock.nowMs });
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    expect(await send(port, agent)).toEqual({ status: 200, connection: "keep-alive" });
+    // The one that is asked about is one of them.
+    const others = Array.from({ length: count - 1 }, () => send(port, new Agent(), Buffer.alloc(1)));
+    await vi.waitFor(() => expect(asked).toBe(count), 10_000);
+    clock.nowMs = 9999;
+    expect(await send(port, agent)).toEqual({ status: 200, connection: "keep-alive" });
+    clock.nowMs = 10_000;
+    expect(await send(port, agent)).toEqual({ status: 200, connection });
+    proceed.resolve();
+    await Promise.all(others);
+    agent.destroy();
+  });
 });
 
 test("a thread that is ahead of others ends one connection, and no other for a while", async () => {
