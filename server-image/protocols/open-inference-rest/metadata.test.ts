@@ -153,7 +153,7 @@ describe("configuration", () => {
 });
 
 test("statistics count rows, runs and failures", async () => {
-  const server = await startTestServer(testModel("identity-rows"));
+  const server = await startTestServer(testModel("identity-rows"), { maxBatchSize: 8 });
   await server.loaded;
   const read = async (path: string) => (await server.get(path)).json as { model_stats: Record<string, unknown>[] };
   const none = { count: 0, ns: 0 };
