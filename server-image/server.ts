@@ -6,7 +6,7 @@ import type { Config } from "./config.ts";
 import { patienceMs } from "./grace-period.ts";
 import { IoThreads } from "./io/io-threads.ts";
 import { keepLoadLine } from "./io/keep-load-line.ts";
-import { measureIo } from "./io/measure-io.ts";
+import { measureAll } from "./io/measure-all.ts";
 import { ThreadBoard } from "./io/thread-board.ts";
 import { watchThread } from "./io/thread-watch.ts";
 import type { Log } from "./log.ts";
@@ -208,6 +208,7 @@ class Server implements RunningServer {
     const { loadLine, end } = keepLoadLine({
       loaded,
       ioCpuSeconds: this.#model.calibration?.ioCpuSeconds ?? {},
+      saturation: this.#model.calibration?.saturation,
       cpus: machine.cpus,
       board,
       backlogSince: () => this.#backlogSince(),
@@ -270,7 +271,7 @@ class Server implements RunningServer {
         observeRun: (run) => this.#metrics.observeRun(run),
       },
       measureIo: (probe) =>
-        measureIo(probe, {
+        measureAll(probe, {
           ...config,
           ...this.#dependencies,
           ...machine,

@@ -26,19 +26,20 @@ const clients = Array.from(
 async function slice({ bytes, milliseconds }: ProbeCommand): Promise<ProbeReport> {
   const request = Buffer.from(bytes);
   const before = process.threadCpuUsage();
-  let [answered, failed] = [0, 0];
+  let [answered, answeredInTime, failed] = [0, 0, 0];
   const endMs = performance.now() + milliseconds;
   const chains = clients.flatMap((client) =>
     Array.from({ length: CALLS }, async () => {
       while (performance.now() < endMs) {
         failed += (await call(client, request)) ? 0 : 1;
         answered += 1;
+        answeredInTime += performance.now() < endMs ? 1 : 0;
       }
     }),
   );
   await Promise.all(chains);
   const { user, system } = process.threadCpuUsage(before);
-  return { answered, failed, cpuSeconds: (user + system) / 1e6 };
+  return { answered, answeredInTime, failed, cpuSeconds: (user + system) / 1e6 };
 }
 
 /** Whether there was an answer. */

@@ -11,6 +11,7 @@ const HEAD_END = Buffer.from("\r\n\r\n");
 let request = Buffer.alloc(0);
 let running = false;
 let answered = 0;
+let answeredInTime = 0;
 let failed = 0;
 let unanswered = 0;
 let whenQuiet: (() => void) | undefined;
@@ -116,12 +117,13 @@ async function slice({ bytes, milliseconds }: ProbeCommand): Promise<ProbeReport
     connection.send();
   }
   setTimeout(() => {
+    answeredInTime = answered;
     running = false;
     tellWhenQuiet();
   }, milliseconds);
   await quiet.promise;
   const { user, system } = process.threadCpuUsage(before);
-  return { answered, failed, cpuSeconds: (user + system) / 1e6 };
+  return { answered, answeredInTime, failed, cpuSeconds: (user + system) / 1e6 };
 }
 
 parentPort?.on("message", (command: ProbeCommand | "end") => {

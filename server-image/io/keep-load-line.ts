@@ -2,7 +2,7 @@
 
 import type { Log } from "../log.ts";
 import { PROTOCOLS } from "../metrics.ts";
-import { computeLoadLine, LoadLine } from "../models/load-line.ts";
+import { computeLoadLine, LoadLine, type Saturation } from "../models/load-line.ts";
 import { LoadLineWatch } from "../models/load-line-watch.ts";
 import type { LoadedModel } from "../models/load-model.ts";
 import type { ThreadBoard } from "./thread-board.ts";
@@ -11,6 +11,7 @@ export interface KeepLoadLineOptions {
   readonly loaded: Pick<LoadedModel, "plan" | "calibration">;
   /** CPU seconds of an I/O thread per request, by protocol. */
   readonly ioCpuSeconds: Readonly<Record<string, number>>;
+  readonly saturation: Saturation | undefined;
   /** CPUs that the process may use, fractions included. */
   readonly cpus: number;
   readonly board: ThreadBoard;
@@ -25,13 +26,14 @@ const INTERVAL_MS = 1000;
 
 /** The line, and the function that ends its correction. */
 export function keepLoadLine(options: KeepLoadLineOptions): { readonly loadLine: LoadLine; readonly end: () => void } {
-  const { loaded, ioCpuSeconds, cpus, board, backlogSince, wallClock, log } = options;
+  const { loaded, ioCpuSeconds, saturation, cpus, board, backlogSince, wallClock, log } = options;
   const { plan, calibration } = loaded;
   const loadLine = new LoadLine(
     computeLoadLine({
       rowsPerSecond: plan.inline ? undefined : calibration.rowsPerSecond,
       cpuSecondsPerRow: plan.inline ? 0 : (calibration.cpuSecondsPerRow ?? 0),
       ioCpuSeconds,
+      saturation,
       ioThreads: plan.ioThreads,
       cpus,
     }),

@@ -32,11 +32,17 @@ export interface MeasureIoOptions extends Omit<BatcherSettings, "observer" | "st
 }
 
 /** Those of users could refuse the calibration's requests. */
-const NO_LIMITS = {
+export const NO_LIMITS = {
   maxQueueLength: Number.POSITIVE_INFINITY,
   maxQueueBytes: Number.POSITIVE_INFINITY,
   maxExpectedWaitMs: Number.POSITIVE_INFINITY,
 };
+
+/**
+ * Of the CPU that threads in the background take meanwhile: they tidy up for the client as well, and they compile what is
+ * compiled once and for all. Against saturation from outside this share came out right.
+ */
+const HELPERS_SHARE = 0.25;
 
 const LOOPBACK = "127.0.0.1";
 const HTTP_CLIENT = new URL("./http-probe-client.ts", import.meta.url);
@@ -146,9 +152,8 @@ async function measureRound(
       options.log.warn({ protocol }, message);
     } else {
       const threadSeconds = options.threadCpuSeconds() - threadBefore;
-      // What tidies up in the background does so for the client as well, which makes about as much to tidy up.
       const helperSeconds = Math.max(0, options.cpuSeconds() - before - threadSeconds - clientSeconds);
-      const cost = (threadSeconds + helperSeconds / 2) / answered;
+      const cost = (threadSeconds + helperSeconds * HELPERS_SHARE) / answered;
       const known = costs.get(protocol) ?? Number.POSITIVE_INFINITY;
       news ||= cost < known * (1 - SETTLED);
       costs.set(protocol, Math.min(cost, known));

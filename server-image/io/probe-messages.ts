@@ -15,6 +15,8 @@ export interface ProbeCommand {
 
 export interface ProbeReport {
   readonly answered: number;
+  /** Before the time was over; the others came when no new requests were sent any more. */
+  readonly answeredInTime: number;
   /** Of the answered ones, those with another status than 200. */
   readonly failed: number;
   /** Of the client's thread. */

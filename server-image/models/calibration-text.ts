@@ -1,6 +1,7 @@
 // A calibration as JSON, so that a replica can start from what an earlier one has measured.
 
 import type { Calibration, RunTime } from "./calibration.ts";
+import type { Saturation } from "./load-line.ts";
 
 /** What a calibration depends on: it holds for a replica where all of this is the same. */
 export interface CalibrationBasis {
@@ -16,6 +17,7 @@ export interface StoredCalibration {
   readonly calibration: Calibration;
   /** CPU seconds of an I/O thread per request, by protocol. */
   readonly ioCpuSeconds: Readonly<Record<string, number>>;
+  readonly saturation?: Saturation | undefined;
 }
 
 export function writeCalibration(stored: StoredCalibration): string {
@@ -41,12 +43,13 @@ export function readCalibration(text: string, basis: CalibrationBasis): StoredCa
 }
 
 function isStored(value: unknown): value is StoredCalibration {
-  const { basis, calibration, ioCpuSeconds } = fieldsOf<StoredCalibration>(value);
+  const { basis, calibration, ioCpuSeconds, saturation } = fieldsOf<StoredCalibration>(value);
   return (
     isObject(basis) &&
     isCalibration(calibration) &&
     isObject(ioCpuSeconds) &&
-    Object.values(ioCpuSeconds).every((seconds) => isNumber(seconds) && seconds > 0)
+    Object.values(ioCpuSeconds).every((seconds) => isNumber(seconds) && seconds > 0) &&
+    (saturation === undefined || isSaturation(saturation))
   );
 }
 
@@ -89,4 +92,8 @@ function isNumber(value: unknown): value is number {
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null;
+}
+
+function isSaturation(value: unknown): value is Saturation {
+  return isObject(value) && Object.values(value).every((line) => isNumber(line) && line > 0);
 }

@@ -143,3 +143,11 @@ describe("corrected by live traffic", () => {
     );
   });
 });
+
+test("what was measured of all parts together corrects what is computed of them, for protocols that are alike too", () => {
+  const parts = { rowsPerSecond: 1000, cpuSecondsPerRow: 0, ioThreads: 1, cpus: 1 };
+  const ioCpuSeconds = { "v2-rest": 0.002, "v2-rest-binary": 0.001, "v2-grpc": 0.004, "tfs-rest": 0.005 };
+  const saturation = { "v2-rest-binary": 800 };
+  const lines = computeLoadLine({ ...parts, ioCpuSeconds, saturation });
+  expect(lines).toEqual({ "v2-rest": 500, "v2-rest-binary": 800, "v2-grpc": 200, "tfs-rest": 200 });
+});

@@ -1,5 +1,14 @@
 // What one replica takes, in requests per second by protocol: from what runs and I/O cost, corrected by live traffic.
 
+/** Answers per second by protocol, each alone, while requests never ran out; not all protocols are measured. */
+export type Saturation = Readonly<Record<string, number>>;
+
+/** Protocols whose requests cost what they do for like reasons: tensors as bytes, tensors as text. */
+const ALIKE: Readonly<Record<string, string>> = {
+  "v2-grpc": "v2-rest-binary",
+  "tfs-rest": "v2-rest",
+};
+
 /** What was measured of the parts of a replica. */
 export interface LoadLineInputs {
   /** With all workers busy at the chosen batch size; undefined where the I/O threads run the model themselves. */
@@ -11,6 +20,8 @@ export interface LoadLineInputs {
   readonly ioThreads: number;
   /** CPUs that the process may use, fractions included. */
   readonly cpus: number;
+  /** All parts together, where that was measured: corrects what is computed of them, for protocols that are alike as well. */
+  readonly saturation?: Saturation | undefined;
 }
 
 /**
@@ -20,11 +31,19 @@ export interface LoadLineInputs {
  */
 export function computeLoadLine(inputs: LoadLineInputs): Record<string, number> {
   const { rowsPerSecond = Number.POSITIVE_INFINITY, cpuSecondsPerRow, ioCpuSeconds, ioThreads, cpus } = inputs;
+  const bounds = Object.entries(ioCpuSeconds).map(
+    ([protocol, seconds]) =>
+      [protocol, Math.min(rowsPerSecond, ioThreads / seconds, cpus / (seconds + cpuSecondsPerRow))] as const,
+  );
+  const computed = new Map<string, number>(bounds);
+  // The parts disturb each other, and batches are not always full.
+  const truth = (protocol: string) => {
+    const measured = inputs.saturation?.[protocol];
+    const bound = computed.get(protocol);
+    return measured === undefined || bound === undefined ? undefined : measured / bound;
+  };
   return Object.fromEntries(
-    Object.entries(ioCpuSeconds).map(([protocol, seconds]) => [
-      protocol,
-      Math.min(rowsPerSecond, ioThreads / seconds, cpus / (seconds + cpuSecondsPerRow)),
-    ]),
+    bounds.map(([protocol, bound]) => [protocol, bound * (truth(protocol) ?? truth(ALIKE[protocol] ?? "") ?? 1)]),
   );
 }
 

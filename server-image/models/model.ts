@@ -8,6 +8,7 @@ import { LoadError, type LoadPhase } from "../load-error.ts";
 import type { FetchedModel } from "../storage/model-file.ts";
 import type { RunObserver } from "./batcher.ts";
 import { type CalibrationBasis, readCalibration, type StoredCalibration } from "./calibration-text.ts";
+import type { Saturation } from "./load-line.ts";
 import { type LoadedModel, type LoadOptions, type OpenedModel, openModel, settleModel } from "./load-model.ts";
 import { type BatcherSettings, makeBatcher } from "./make-batcher.ts";
 import type { ModelMetadata } from "./metadata.ts";
@@ -44,7 +45,13 @@ export interface ModelOptions
  * Measures the CPU seconds that a request costs an I/O thread, by protocol, with requests to a model of its own that
  * answers like the real one.
  */
-export type MeasureIo = (probe: IoProbe) => Promise<Readonly<Record<string, number>>>;
+export type MeasureIo = (probe: IoProbe) => Promise<IoFigures>;
+
+export interface IoFigures {
+  readonly ioCpuSeconds: Readonly<Record<string, number>>;
+  /** Of workers and I/O together; undefined where the I/O threads run the model, or where requests failed. */
+  readonly saturation?: Saturation | undefined;
+}
 
 export interface IoProbe {
   readonly loaded: LoadedModel;
@@ -213,17 +220,17 @@ export class Model implements ServedModel {
   async #settle(file: FetchedModel, opened: OpenedModel, options: LoadOptions): Promise<LoadedModel> {
     const loaded = await settleModel(file, opened, options);
     if (this.#stored === undefined && this.#basis !== undefined) {
-      const ioCpuSeconds = await this.#measureIo(loaded);
-      this.#stored = { basis: this.#basis, calibration: loaded.calibration, ioCpuSeconds };
+      const figures = await this.#measureIo(loaded);
+      this.#stored = { basis: this.#basis, calibration: loaded.calibration, ...figures };
     }
     return loaded;
   }
 
-  async #measureIo(loaded: LoadedModel): Promise<Readonly<Record<string, number>>> {
+  async #measureIo(loaded: LoadedModel): Promise<IoFigures> {
     const { measureIo, calibrationMs, draw } = this.#options;
     const { metadata, calibration } = loaded;
     if (calibration.shapes === undefined || calibrationMs === 0) {
-      return {};
+      return { ioCpuSeconds: {} };
     }
     const request = {
       inputs: randomInputs(metadata.inputs, calibration.shapes, draw),

@@ -141,6 +141,7 @@ describe("a calibration from an earlier replica", () => {
         cpuSecondsPerRow: 0,
       },
       ioCpuSeconds: { "v2-rest": 1e-6 },
+      saturation: { "v2-rest": 123 },
     });
     const second = await start("identity-rows", { calibration, calibrationSeconds: 3600 });
     await second.loaded;

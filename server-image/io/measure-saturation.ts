@@ -1,0 +1,85 @@
+// What workers and I/O do together when requests never run out: the end of the calibration, and the measure of its parts.
+
+import { once } from "node:events";
+import { Worker } from "node:worker_threads";
+
+import { Metrics, type Protocol } from "../metrics.ts";
+import { makeBatcher } from "../models/make-batcher.ts";
+import type { IoProbe } from "../models/model.ts";
+import { ReadyModel } from "../models/ready-model.ts";
+import { StatisticsRecorder } from "../models/statistics.ts";
+import { HttpListener } from "../protocols/http/listener.ts";
+import { type MeasureIoOptions, NO_LIMITS } from "./measure-io.ts";
+import type { ProbeCommand, ProbeReport } from "./probe-messages.ts";
+import { makeProbeRequests } from "./probe-requests.ts";
+
+const LOOPBACK = "127.0.0.1";
+const CLIENT = new URL("./http-probe-client.ts", import.meta.url);
+/** As many as busy services have; fewer where the model is so slow that they would wait for long. */
+const MOST_CLIENTS = 64;
+const LONGEST_WAIT_SECONDS = 0.3;
+const MAX_BYTES_UNDER_WAY = 16 * 1024 ** 2;
+const WARM_UP_MS = 150;
+const MEASURE_MS = 600;
+
+/** Undefined where requests fail. Only for models that run on workers: else the I/O's own figures are all there is. */
+export async function measureSaturation(
+  probe: IoProbe,
+  protocol: Protocol,
+  options: MeasureIoOptions & { readonly cpus: number },
+): Promise<number | undefined> {
+  const { loaded, request } = probe;
+  const bytes = makeProbeRequests(loaded.metadata.name, request)[protocol];
+  const [single] = loaded.calibration.runTimes;
+  if (bytes === undefined || single === undefined) {
+    return undefined;
+  }
+  const { clock, random, log, maxBodyBytes } = options;
+  const listener = new HttpListener({
+    handle: options.handle({ ...options.context, ...makeModel(probe, options) }),
+    maxBodyBytes,
+    maxConnections: () => Number.POSITIVE_INFINITY,
+    clock,
+    random,
+    log,
+  });
+  const underWay = Math.min(MAX_BYTES_UNDER_WAY, maxBodyBytes) / bytes.length;
+  const bearable = (LONGEST_WAIT_SECONDS * loaded.runner.parallelRuns) / single.seconds;
+  const connections = Math.max(1, Math.floor(Math.min(MOST_CLIENTS, underWay, bearable)));
+  const port = await listener.listen(0, LOOPBACK);
+  const client = new Worker(CLIENT, { workerData: { port, connections }, name: "calibration" });
+  try {
+    await once(client, "message");
+    await slice(client, { bytes, milliseconds: WARM_UP_MS });
+    const { answeredInTime, failed, cpuSeconds } = await slice(client, { bytes, milliseconds: MEASURE_MS });
+    // What the client took would have been the server's.
+    const seconds = MEASURE_MS / 1000 - cpuSeconds / options.cpus;
+    return failed > 0 || answeredInTime === 0 || seconds <= 0 ? undefined : answeredInTime / seconds;
+  } finally {
+    const ended = once(client, "exit");
+    client.postMessage("end", []);
+    await Promise.all([ended, listener.close(0)]);
+  }
+}
+
+/** The real workers, with a queue and counts of its own. */
+function makeModel({ loaded }: IoProbe, options: MeasureIoOptions) {
+  const { metadata, plan, runner, calibration, onIdle } = loaded;
+  const statistics = new StatisticsRecorder();
+  const metrics = new Metrics({ queueDepth: () => 0, requestsInFlight: () => 0 });
+  const batcher = makeBatcher(runner, plan, { ...options, ...NO_LIMITS, observer: metrics, statistics });
+  for (const { rows, seconds } of calibration.runTimes) {
+    batcher.learnRunTime(rows, seconds);
+  }
+  onIdle(() => batcher.dispatch());
+  const readiness = () => ({ ready: true }) as const;
+  const model = new ReadyModel({ metadata, plan, batcher, statistics, versionLabels: [], readiness });
+  return { model, metrics, isStopping: () => false };
+}
+
+async function slice(client: Worker, command: ProbeCommand): Promise<ProbeReport> {
+  const answer = once(client, "message");
+  client.postMessage(command, []);
+  const [report] = (await answer) as [ProbeReport];
+  return report;
+}
