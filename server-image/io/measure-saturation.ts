@@ -19,7 +19,8 @@ const CLIENT = new URL("./http-probe-client.ts", import.meta.url);
 const MOST_CLIENTS = 64;
 const LONGEST_WAIT_SECONDS = 0.3;
 const MAX_BYTES_UNDER_WAY = 16 * 1024 ** 2;
-const WARM_UP_MS = 150;
+const READY = { ready: true } as const;
+const WARM_UP_MS = 400;
 const MEASURE_MS = 600;
 
 /** Undefined where requests fail. Only for models that run on workers: else the I/O's own figures are all there is. */
@@ -72,8 +73,7 @@ function makeModel({ loaded }: IoProbe, options: MeasureIoOptions) {
     batcher.learnRunTime(rows, seconds);
   }
   onIdle(() => batcher.dispatch());
-  const readiness = () => ({ ready: true }) as const;
-  const model = new ReadyModel({ metadata, plan, batcher, statistics, versionLabels: [], readiness });
+  const model = new ReadyModel({ metadata, plan, batcher, statistics, versionLabels: [], readiness: () => READY });
   return { model, metrics, isStopping: () => false };
 }
 
