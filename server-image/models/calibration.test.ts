@@ -215,10 +215,16 @@ describe("the split", () => {
       { workers: 2, threadsPerWorker: 2 },
       3,
     ],
-    "one copy where more bring next to nothing": [
-      byWorkers({ 1: 4, 2: 7.8 }),
+    "one copy where more are clearly slower": [
+      byWorkers({ 1: 4, 2: 8.4 }),
       { usableThreads: 2 },
       { workers: 1, threadsPerWorker: 2 },
+      2,
+    ],
+    "more copies where they are as good as one: their runs suffer less from what else needs CPU": [
+      byWorkers({ 1: 4, 2: 8 }),
+      { usableThreads: 2 },
+      { workers: 2, threadsPerWorker: 1 },
       2,
     ],
     "CPUs that do not divide evenly are not overbooked": [
@@ -254,8 +260,8 @@ describe("the split", () => {
   });
 
   test.each([
-    ["a tenth more rows per second is not worth two half-full batches", 1.1, 1],
-    ["a fifth more is", 1.2, 2],
+    ["a fifth more rows per second is not worth two half-full batches", 1.2, 1],
+    ["two fifths more are", 1.4, 2],
   ])("where requests are joined: %s", async (_name, gain, workers) => {
     const runMs: RunMs = (_rows, split) => (split.workers === 1 ? 4 : (2 * 4) / gain);
     const { calibration } = await find(runMs, { usableThreads: 2, maxBatchSize: 8 });

@@ -63,7 +63,16 @@ export interface Calibrated<R extends TrialRunner> {
 /** A larger batch, or more workers where batches are not joined, must be better by this much. */
 const WORTHWHILE = 1.05;
 /** One queue of full batches serves better than several of half ones, so more workers must be well ahead. */
-const WORTHWHILE_SPLIT = 1.12;
+const WORTHWHILE_SPLIT = 1.3;
+/**
+ * Without that, more workers are right even where they seem a little slower: while serving, the I/O takes CPU from runs,
+ * and a run of several threads waits for the one that suffers most.
+ */
+const GOOD_ENOUGH = 0.97;
+/** What the best batch size must gain over single rows in all. */
+const WORTH_THE_WAIT = 1.2;
+/** A split that the CPU limit stops now and then must be ahead of one that it does not by this much. */
+const THROTTLED_COST = 1.1;
 /** Where joining gains less than this, half batches are nearly as good as full ones. */
 const MUCH_GAIN = 1.5;
 /** Larger batches gain next to nothing and make everyone wait. */
@@ -216,7 +225,8 @@ class Search<R extends TrialRunner> {
         break;
       }
     }
-    return best.rows;
+    // Rows that run together are ready together: a few per cent are not worth several times the wait.
+    return best.rate * singleSeconds < WORTH_THE_WAIT ? 1 : best.rows;
   }
 
   async #findSplit(start: { runner: R; split: Split; shapes: Shapes; rows: number }) {
@@ -264,8 +274,8 @@ class Search<R extends TrialRunner> {
 
 /** A split that the CPU limit stops now and then makes everyone wait at once, so it must be worth that. */
 function isWorthwhile(rival: Throughput, best: Throughput, batchGain: number): boolean {
-  const needed = batchGain > MUCH_GAIN ? WORTHWHILE_SPLIT : WORTHWHILE;
-  const throttling = rival.throttled === best.throttled ? 1 : rival.throttled ? WORTHWHILE_SPLIT : 1 / WORTHWHILE_SPLIT;
+  const needed = batchGain > MUCH_GAIN ? WORTHWHILE_SPLIT : GOOD_ENOUGH;
+  const throttling = rival.throttled === best.throttled ? 1 : rival.throttled ? THROTTLED_COST : 1 / THROTTLED_COST;
   return rival.rowsPerSecond > best.rowsPerSecond * needed * throttling;
 }
 
