@@ -227,7 +227,6 @@ class Server implements RunningServer {
         port: this.port,
         grpcPort: this.grpcPort,
         config: this.#config,
-        machine: { usableThreads: machine.usableThreads },
         metadata,
         plan,
         modelPath,

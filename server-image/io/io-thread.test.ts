@@ -80,7 +80,6 @@ async function make(options: Partial<IoThreadsOptions> = {}, infer = echo, model
       port,
       grpcPort: 0,
       config: parseConfig(["--model-name", "m", "--storage-uri", "x", "--log-level", "error"], () => undefined),
-      machine: { usableThreads: 2 },
       metadata: METADATA,
       plan: PLAN,
       modelPath,

@@ -1,8 +1,5 @@
 // The I/O's part of the calibration: what a request costs an I/O thread, with real requests over loopback connections.
 
-import { once } from "node:events";
-import { Worker } from "node:worker_threads";
-
 import type { Log } from "../log.ts";
 import { Metrics, type Protocol } from "../metrics.ts";
 import { type BatcherSettings, makeBatcher } from "../models/make-batcher.ts";
@@ -14,7 +11,14 @@ import type { HttpHandler } from "../protocols/http/listener.ts";
 import { HttpListener } from "../protocols/http/listener.ts";
 import { GrpcListener } from "../protocols/open-inference-grpc/listener.ts";
 import { CannedRunner } from "./canned-runner.ts";
-import type { ProbeClientSettings, ProbeCommand, ProbeReport } from "./probe-messages.ts";
+import {
+  GRPC_CLIENT,
+  HTTP_CLIENT,
+  LOOPBACK,
+  MAX_BYTES_UNDER_WAY,
+  type ProbeClient,
+  startProbeClient,
+} from "./probe-client.ts";
 import { makeProbeRequests } from "./probe-requests.ts";
 
 export interface MeasureIoOptions extends Omit<BatcherSettings, "observer" | "statistics" | keyof typeof NO_LIMITS> {
@@ -44,12 +48,7 @@ export const NO_LIMITS = {
  */
 const HELPERS_SHARE = 0.25;
 
-const LOOPBACK = "127.0.0.1";
-const HTTP_CLIENT = new URL("./http-probe-client.ts", import.meta.url);
-const GRPC_CLIENT = new URL("./grpc-probe-client.ts", import.meta.url);
 const CONNECTIONS = 32;
-/** All connections together have no more of the request under way. */
-const MAX_BYTES_UNDER_WAY = 16 * 1024 ** 2;
 const SLICE_MS = 60;
 /** A share by which a cost must fall to be news. */
 const SETTLED = 0.03;
@@ -172,31 +171,8 @@ async function startClients(
   const underWay = Math.min(MAX_BYTES_UNDER_WAY, maxBodyBytes);
   const connections = Math.max(1, Math.min(CONNECTIONS, Math.floor(underWay / largest)));
   const [http, grpc] = await Promise.all([
-    startClient(HTTP_CLIENT, { port: ports.http, connections }),
-    startClient(GRPC_CLIENT, { port: ports.grpc, connections }),
+    startProbeClient(HTTP_CLIENT, { port: ports.http, connections }),
+    startProbeClient(GRPC_CLIENT, { port: ports.grpc, connections }),
   ]);
   return { http, grpc };
-}
-
-interface ProbeClient {
-  readonly slice: (command: ProbeCommand) => Promise<ProbeReport>;
-  readonly end: () => Promise<void>;
-}
-
-async function startClient(script: URL, settings: ProbeClientSettings): Promise<ProbeClient> {
-  const worker = new Worker(script, { workerData: settings, name: "calibration" });
-  await once(worker, "message");
-  return {
-    slice: async (command: ProbeCommand): Promise<ProbeReport> => {
-      const answer = once(worker, "message");
-      worker.postMessage(command, []);
-      const [report] = (await answer) as [ProbeReport];
-      return report;
-    },
-    end: async () => {
-      const ended = once(worker, "exit");
-      worker.postMessage("end", []);
-      await ended;
-    },
-  };
 }

@@ -1,8 +1,5 @@
 // What workers and I/O do together when requests never run out: the end of the calibration, and the measure of its parts.
 
-import { once } from "node:events";
-import { Worker } from "node:worker_threads";
-
 import { Metrics, type Protocol } from "../metrics.ts";
 import { makeBatcher } from "../models/make-batcher.ts";
 import type { IoProbe } from "../models/model.ts";
@@ -10,15 +7,12 @@ import { ReadyModel } from "../models/ready-model.ts";
 import { StatisticsRecorder } from "../models/statistics.ts";
 import { HttpListener } from "../protocols/http/listener.ts";
 import { type MeasureIoOptions, NO_LIMITS } from "./measure-io.ts";
-import type { ProbeCommand, ProbeReport } from "./probe-messages.ts";
+import { HTTP_CLIENT, LOOPBACK, MAX_BYTES_UNDER_WAY, startProbeClient } from "./probe-client.ts";
 import { makeProbeRequests } from "./probe-requests.ts";
 
-const LOOPBACK = "127.0.0.1";
-const CLIENT = new URL("./http-probe-client.ts", import.meta.url);
 /** As many as busy services have; fewer where the model is so slow that they would wait for long. */
 const MOST_CLIENTS = 64;
 const LONGEST_WAIT_SECONDS = 0.3;
-const MAX_BYTES_UNDER_WAY = 16 * 1024 ** 2;
 const READY = { ready: true } as const;
 const WARM_UP_MS = 400;
 const MEASURE_MS = 600;
@@ -48,18 +42,15 @@ export async function measureSaturation(
   const bearable = (LONGEST_WAIT_SECONDS * loaded.runner.parallelRuns) / single.seconds;
   const connections = Math.max(1, Math.floor(Math.min(MOST_CLIENTS, underWay, bearable)));
   const port = await listener.listen(0, LOOPBACK);
-  const client = new Worker(CLIENT, { workerData: { port, connections }, name: "calibration" });
+  const client = await startProbeClient(HTTP_CLIENT, { port, connections });
   try {
-    await once(client, "message");
-    await slice(client, { bytes, milliseconds: WARM_UP_MS });
-    const { answeredInTime, failed, cpuSeconds } = await slice(client, { bytes, milliseconds: MEASURE_MS });
+    await client.slice({ bytes, milliseconds: WARM_UP_MS });
+    const { answeredInTime, failed, cpuSeconds } = await client.slice({ bytes, milliseconds: MEASURE_MS });
     // What the client took would have been the server's.
     const seconds = MEASURE_MS / 1000 - cpuSeconds / options.cpus;
     return failed > 0 || answeredInTime === 0 || seconds <= 0 ? undefined : answeredInTime / seconds;
   } finally {
-    const ended = once(client, "exit");
-    client.postMessage("end", []);
-    await Promise.all([ended, listener.close(0)]);
+    await Promise.all([client.end(), listener.close(0)]);
   }
 }
 
@@ -75,11 +66,4 @@ function makeModel({ loaded }: IoProbe, options: MeasureIoOptions) {
   onIdle(() => batcher.dispatch());
   const model = new ReadyModel({ metadata, plan, batcher, statistics, versionLabels: [], readiness: () => READY });
   return { model, metrics, isStopping: () => false };
-}
-
-async function slice(client: Worker, command: ProbeCommand): Promise<ProbeReport> {
-  const answer = once(client, "message");
-  client.postMessage(command, []);
-  const [report] = (await answer) as [ProbeReport];
-  return report;
 }

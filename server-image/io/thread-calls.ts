@@ -1,7 +1,6 @@
 // What the main thread and the other I/O threads ask each other, and what an I/O thread is given at its start.
 
 import type { Config } from "../config.ts";
-import type { Machine } from "../machine.ts";
 import type { SeriesSnapshot } from "../metrics.ts";
 import type { ModelMetadata } from "../models/metadata.ts";
 import type { ExecutionPlan, InferenceRequest, InferenceResult, Readiness } from "../models/served-model.ts";
@@ -15,7 +14,6 @@ export interface IoThreadSettings {
   readonly port: number;
   readonly grpcPort: number;
   readonly config: Config;
-  readonly machine: Pick<Machine, "usableThreads">;
   readonly metadata: ModelMetadata;
   readonly plan: ExecutionPlan;
   readonly modelPath: string;
