@@ -5,6 +5,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import { Client, credentials } from "@grpc/grpc-js";
 
 import type { ProbeClientSettings, ProbeCommand, ProbeReport } from "./probe-messages.ts";
+import { ProbeTally, threadCpuSeconds } from "./probe-tally.ts";
 
 const PATH = "/inference.GRPCInferenceService/ModelInfer";
 const { port, connections } = workerData as ProbeClientSettings;
@@ -23,23 +24,18 @@ const clients = Array.from(
 );
 
 /** Keeps all connections busy for a while; its report comes when the last answer is there. */
-async function slice({ bytes, milliseconds }: ProbeCommand): Promise<ProbeReport> {
+async function slice({ bytes, ...lengths }: ProbeCommand): Promise<ProbeReport> {
   const request = Buffer.from(bytes);
-  const before = process.threadCpuUsage();
-  let [answered, answeredInTime, failed] = [0, 0, 0];
-  const endMs = performance.now() + milliseconds;
+  const tally = new ProbeTally({ ...lengths, clock: () => performance.now(), cpuSeconds: threadCpuSeconds });
   const chains = clients.flatMap((client) =>
     Array.from({ length: CALLS }, async () => {
-      while (performance.now() < endMs) {
-        failed += (await call(client, request)) ? 0 : 1;
-        answered += 1;
-        answeredInTime += performance.now() < endMs ? 1 : 0;
+      while (tally.running) {
+        tally.ended(await call(client, request));
       }
     }),
   );
   await Promise.all(chains);
-  const { user, system } = process.threadCpuUsage(before);
-  return { answered, answeredInTime, failed, cpuSeconds: (user + system) / 1e6 };
+  return tally.report();
 }
 
 /** Whether there was an answer. */

@@ -4,15 +4,13 @@ import { connect, type Socket } from "node:net";
 import { parentPort, workerData } from "node:worker_threads";
 
 import type { ProbeClientSettings, ProbeCommand, ProbeReport } from "./probe-messages.ts";
+import { ProbeTally, threadCpuSeconds } from "./probe-tally.ts";
 
 const { port, connections } = workerData as ProbeClientSettings;
 const HEAD_END = Buffer.from("\r\n\r\n");
 
 let request = Buffer.alloc(0);
-let running = false;
-let answered = 0;
-let answeredInTime = 0;
-let failed = 0;
+let tally: ProbeTally | undefined;
 let unanswered = 0;
 let whenQuiet: (() => void) | undefined;
 
@@ -22,6 +20,7 @@ class Connection {
   #head: Buffer = Buffer.alloc(0);
   #bodyLeft = 0;
   #waits = false;
+  #ok = false;
 
   constructor(socket: Socket) {
     this.#socket = socket;
@@ -30,15 +29,14 @@ class Connection {
     socket.on("error", () => undefined);
     socket.on("close", () => {
       if (this.#waits) {
-        failed += 1;
-        this.#end();
+        this.#end(false);
       }
     });
   }
 
   send(): void {
     if (this.#socket.destroyed) {
-      failed += 1;
+      tally?.ended(false);
       return;
     }
     this.#waits = true;
@@ -63,9 +61,7 @@ class Connection {
     const head = this.#head.toString("latin1", 0, end);
     const length = Number(/\r\ncontent-length: (\d+)/i.exec(head)?.[1] ?? 0);
     const rest = this.#head.length - end - HEAD_END.length;
-    if (!head.startsWith("HTTP/1.1 200")) {
-      failed += 1;
-    }
+    this.#ok = head.startsWith("HTTP/1.1 200");
     this.#head = Buffer.alloc(0);
     this.#bodyLeft = length;
     this.#readBody(rest);
@@ -76,23 +72,19 @@ class Connection {
     if (this.#bodyLeft > 0) {
       return;
     }
-    answered += 1;
-    this.#end();
-    if (running) {
-      this.send();
-    }
+    this.#end(this.#ok);
   }
 
-  #end(): void {
+  #end(ok: boolean): void {
     this.#waits = false;
     unanswered -= 1;
-    tellWhenQuiet();
-  }
-}
-
-function tellWhenQuiet(): void {
-  if (!running && unanswered === 0) {
-    whenQuiet?.();
+    tally?.ended(ok);
+    if (tally?.running === true) {
+      this.send();
+    }
+    if (unanswered === 0) {
+      whenQuiet?.();
+    }
   }
 }
 
@@ -107,23 +99,18 @@ async function open(): Promise<Connection> {
 const opened = await Promise.all(Array.from({ length: connections }, open));
 
 /** Keeps all connections busy for a while; its report comes when the last answer is there. */
-async function slice({ bytes, milliseconds }: ProbeCommand): Promise<ProbeReport> {
+async function slice({ bytes, ...lengths }: ProbeCommand): Promise<ProbeReport> {
   request = Buffer.from(bytes);
-  [answered, failed, running] = [0, 0, true];
-  const before = process.threadCpuUsage();
+  tally = new ProbeTally({ ...lengths, clock: () => performance.now(), cpuSeconds: threadCpuSeconds });
   const quiet = Promise.withResolvers<void>();
   whenQuiet = quiet.resolve;
   for (const connection of opened) {
     connection.send();
   }
-  setTimeout(() => {
-    answeredInTime = answered;
-    running = false;
-    tellWhenQuiet();
-  }, milliseconds);
-  await quiet.promise;
-  const { user, system } = process.threadCpuUsage(before);
-  return { answered, answeredInTime, failed, cpuSeconds: (user + system) / 1e6 };
+  if (unanswered > 0) {
+    await quiet.promise;
+  }
+  return tally.report();
 }
 
 parentPort?.on("message", (command: ProbeCommand | "end") => {

@@ -136,12 +136,15 @@ describe.each([
 test("what still waits or runs when the delay is over is answered", async () => {
   const server = await start("busy", { workers: 1 });
   const send = client(server, 8);
-  const busy = { inputs: [{ name: "iterations", shape: [], datatype: "INT64", data: [200] }] };
+  const busy = { inputs: [{ name: "iterations", shape: [], datatype: "INT64", data: [600] }] };
   const answers = Array.from({ length: 8 }, () => send(INFER, busy));
-  await vi.waitFor(async () => {
-    const { text } = await server.get("/metrics");
-    expect(value(text, 'plimsoll_requests_received_total{protocol="v2-rest"}')).toBe(8);
-  }, DEADLINE);
+  await vi.waitFor(
+    async () => {
+      const { text } = await server.get("/metrics");
+      expect(value(text, 'plimsoll_requests_received_total{protocol="v2-rest"}')).toBe(8);
+    },
+    { ...DEADLINE, interval: 5 },
+  );
   const stopped = server.stop();
   servers.length = 0;
   const ends = await Promise.all(answers);

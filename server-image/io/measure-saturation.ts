@@ -10,12 +10,17 @@ import { type MeasureIoOptions, NO_LIMITS } from "./measure-io.ts";
 import { HTTP_CLIENT, LOOPBACK, MAX_BYTES_UNDER_WAY, startProbeClient } from "./probe-client.ts";
 import { makeProbeRequests } from "./probe-requests.ts";
 
-/** As many as busy services have; fewer where the model is so slow that they would wait for long. */
-const MOST_CLIENTS = 64;
+/** As many as busy services have, since large batches need them; fewer where the model is so slow that they would wait for long. */
+const MOST_CLIENTS = 128;
 const LONGEST_WAIT_SECONDS = 0.3;
 const READY = { ready: true } as const;
 const WARM_UP_MS = 400;
 const MEASURE_MS = 600;
+/** Slow models give few answers in a short time, but nobody waits for long. */
+const ENOUGH_RUNS = 12;
+const LONGEST_MEASURE_MS = 1500;
+/** The server has at least this much of the CPUs; less says that the figures are no good. */
+const LEAST_SHARE = 0.2;
 
 /** Undefined where requests fail. Only for models that run on workers: else the I/O's own figures are all there is. */
 export async function measureSaturation(
@@ -44,11 +49,13 @@ export async function measureSaturation(
   const port = await listener.listen(0, LOOPBACK);
   const client = await startProbeClient(HTTP_CLIENT, { port, connections });
   try {
-    await client.slice({ bytes, milliseconds: WARM_UP_MS });
-    const { answeredInTime, failed, cpuSeconds } = await client.slice({ bytes, milliseconds: MEASURE_MS });
+    const milliseconds = Math.min(LONGEST_MEASURE_MS, Math.max(MEASURE_MS, ENOUGH_RUNS * single.seconds * 1000));
+    const { failed, steady } = await client.slice({ bytes, warmUpMs: WARM_UP_MS, milliseconds });
+    if (failed > 0 || steady === undefined) {
+      return undefined;
+    }
     // What the client took would have been the server's.
-    const seconds = MEASURE_MS / 1000 - cpuSeconds / options.cpus;
-    return failed > 0 || answeredInTime === 0 || seconds <= 0 ? undefined : answeredInTime / seconds;
+    return steady.perSecond / Math.max(1 - steady.cpuShare / options.cpus, LEAST_SHARE);
   } finally {
     await Promise.all([client.end(), listener.close(0)]);
   }

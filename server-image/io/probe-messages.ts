@@ -10,15 +10,25 @@ export interface ProbeClientSettings {
 export interface ProbeCommand {
   /** The whole request, HTTP head included. */
   readonly bytes: Uint8Array;
+  /** Answers that come so early say nothing of the pace. */
+  readonly warmUpMs: number;
+  /** After the warm-up. */
   readonly milliseconds: number;
 }
 
+/** Of the whole stretch, warm-up and last answers included, but for `steady`. */
 export interface ProbeReport {
   readonly answered: number;
-  /** Before the time was over; the others came when no new requests were sent any more. */
-  readonly answeredInTime: number;
   /** Of the answered ones, those with another status than 200. */
   readonly failed: number;
   /** Of the client's thread. */
   readonly cpuSeconds: number;
+  /** Between warm-up and end; undefined where too few answers came. */
+  readonly steady: ProbePace | undefined;
+}
+
+export interface ProbePace {
+  readonly perSecond: number;
+  /** Of one CPU, that the client's thread took. */
+  readonly cpuShare: number;
 }

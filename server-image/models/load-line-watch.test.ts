@@ -1,4 +1,4 @@
-// When live traffic corrects the load line: only after seconds at the limit, and only by what was answered in them.
+// When live traffic corrects the load line: downwards only after seconds at the limit, and only by what was answered in them.
 
 import { expect, test } from "vitest";
 
@@ -12,12 +12,22 @@ interface Second {
   readonly saturated: boolean;
 }
 
+type Seen = [second: number, throughput: Throughput];
+
 /** Ticks once a second; gives each correction with the second it came in. */
-function watch(seconds: readonly Second[]): [second: number, throughput: Throughput][] {
-  const corrections: [number, Throughput][] = [];
+function watch(seconds: readonly Second[]): Seen[] {
+  return watchBoth(seconds).corrections;
+}
+
+function watchBoth(seconds: readonly Second[]): { corrections: Seen[]; raises: Seen[] } {
+  const corrections: Seen[] = [];
+  const raises: Seen[] = [];
   const state = { nowMs: 1_000_000, since: undefined as number | undefined, answered: 0 };
   const watcher = new LoadLineWatch({
-    loadLine: { correct: (throughput: Throughput) => corrections.push([second, throughput]) } as never,
+    loadLine: {
+      correct: (throughput: Throughput) => corrections.push([second, throughput]),
+      raise: (throughput: Throughput) => raises.push([second, throughput]),
+    } as never,
     saturatedSinceMs: () => state.since,
     answered: () => ({ "v2-rest": state.answered }),
     clock: () => state.nowMs,
@@ -30,7 +40,7 @@ function watch(seconds: readonly Second[]): [second: number, throughput: Through
     state.nowMs += 1000;
     watcher.tick();
   }
-  return corrections;
+  return { corrections, raises };
 }
 
 const times = (count: number, answers: number, saturated: boolean): Second[] =>
@@ -56,7 +66,7 @@ test("a break that fell between two ticks is a break", () => {
   const corrections: Throughput[] = [];
   const state = { nowMs: 0, since: 0 };
   const watcher = new LoadLineWatch({
-    loadLine: { correct: (throughput: Throughput) => corrections.push(throughput) } as never,
+    loadLine: { correct: (throughput: Throughput) => corrections.push(throughput), raise: () => undefined } as never,
     saturatedSinceMs: () => state.since,
     answered: () => ({ "v2-rest": state.nowMs }),
     clock: () => state.nowMs,
@@ -71,4 +81,18 @@ test("a break that fell between two ticks is a break", () => {
 
 test("what was answered before the limit was reached does not count", () => {
   expect(watch([...times(10, 1_000_000, false), ...times(7, 1, true)])).toEqual([[16, { "v2-rest": 1 }]]);
+});
+
+test("below the limit it is told every five seconds what was answered in them", () => {
+  expect(watchBoth([...times(6, 50, false), ...times(5, 90, false)])).toEqual({
+    corrections: [],
+    raises: [
+      [6, { "v2-rest": 50 }],
+      [11, { "v2-rest": 90 }],
+    ],
+  });
+});
+
+test("what corrected it does not raise it again", () => {
+  expect(watchBoth(times(6, 80, true))).toEqual({ corrections: [[6, { "v2-rest": 80 }]], raises: [] });
 });

@@ -1,4 +1,5 @@
-// Corrects the load line by live traffic: while requests wait all the time, what is answered is all that there is.
+// Corrects the load line by live traffic: while requests wait all the time, what is answered is all that there is; and what
+// was answered, whether any waited or not, can be answered.
 
 import type { LoadLine, Throughput } from "./load-line.ts";
 
@@ -12,7 +13,7 @@ export interface LoadLineWatchOptions {
   readonly clock: () => number;
 }
 
-/** At its limit for so long, it is not just a burst. */
+/** What lasted so long is not just a burst. */
 const SUSTAINED_MS = 5000;
 
 interface Sample {
@@ -22,7 +23,9 @@ interface Sample {
 
 export class LoadLineWatch {
   readonly #options: LoadLineWatchOptions;
-  #start: Sample | undefined;
+  #from: Sample | undefined;
+  /** The same while it is at its limit. */
+  #atLimitFrom: Sample | undefined;
 
   constructor(options: LoadLineWatchOptions) {
     this.#options = options;
@@ -31,26 +34,34 @@ export class LoadLineWatch {
   /** To be called about once a second. */
   tick(): void {
     const { loadLine, saturatedSinceMs, answered, clock } = this.#options;
-    const nowMs = clock();
+    const now: Sample = { atMs: clock(), answered: answered() };
     const sinceMs = saturatedSinceMs();
-    const sample = { atMs: nowMs, answered: answered() };
-    if (sinceMs === undefined || this.#start === undefined || sinceMs > this.#start.atMs) {
-      this.#start = sinceMs === undefined ? undefined : sample;
-      return;
+    if (sinceMs === undefined) {
+      this.#atLimitFrom = undefined;
+    } else if (this.#atLimitFrom === undefined || sinceMs > this.#atLimitFrom.atMs) {
+      this.#atLimitFrom = now;
     }
-    const seconds = (nowMs - this.#start.atMs) / 1000;
-    if (seconds * 1000 < SUSTAINED_MS) {
-      return;
+    this.#from ??= now;
+    if (isSustained(this.#atLimitFrom, now)) {
+      loadLine.correct(throughput(this.#atLimitFrom, now));
+      [this.#atLimitFrom, this.#from] = [now, now];
+    } else if (isSustained(this.#from, now)) {
+      loadLine.raise(throughput(this.#from, now));
+      this.#from = now;
     }
-    const before = this.#start.answered;
-    loadLine.correct(
-      Object.fromEntries(
-        Object.entries(sample.answered).map(([protocol, count]) => [
-          protocol,
-          (count - (before[protocol] ?? 0)) / seconds,
-        ]),
-      ),
-    );
-    this.#start = sample;
   }
+}
+
+function isSustained(from: Sample | undefined, to: Sample): from is Sample {
+  return from !== undefined && to.atMs - from.atMs >= SUSTAINED_MS;
+}
+
+function throughput(from: Sample, to: Sample): Throughput {
+  const seconds = (to.atMs - from.atMs) / 1000;
+  return Object.fromEntries(
+    Object.entries(to.answered).map(([protocol, count]) => [
+      protocol,
+      (count - (from.answered[protocol] ?? 0)) / seconds,
+    ]),
+  );
 }

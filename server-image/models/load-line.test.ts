@@ -144,6 +144,25 @@ describe("corrected by live traffic", () => {
   });
 });
 
+describe("raised by what was answered", () => {
+  const CASES: Record<string, [initial: Record<string, number>, observed: Record<string, number>, object]> = {
+    "more than it takes by its line: half the way up": [{ a: 100 }, { a: 140 }, { a: 120 }],
+    "less says nothing": [{ a: 100 }, { a: 80 }, { a: 100 }],
+    "a mix that fills it more than once": [
+      { a: 100, b: 50 },
+      { a: 100, b: 25 },
+      { a: 125, b: 62.5 },
+    ],
+    "a protocol without a line gets none: how much it could be is not known": [{ a: 100 }, { b: 500 }, { a: 100 }],
+    "next to no answers say nothing": [{ a: 0.1 }, { a: 0.5 }, { a: 0.1 }],
+  };
+  test.each(Object.entries(CASES))("%s", (_name, [initial, observed, expected]) => {
+    const loadLine = new LoadLine(initial);
+    loadLine.raise(observed);
+    expect(Object.fromEntries(loadLine.entries)).toEqual(expected);
+  });
+});
+
 test("what was measured of all parts together corrects what is computed of them, for protocols that are alike too", () => {
   const parts = { rowsPerSecond: 1000, cpuSecondsPerRow: 0, ioThreads: 1, cpus: 1 };
   const ioCpuSeconds = { "v2-rest": 0.002, "v2-rest-binary": 0.001, "v2-grpc": 0.004, "tfs-rest": 0.005 };

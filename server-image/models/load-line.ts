@@ -72,8 +72,8 @@ export class LoadLine {
    * this mix of protocols. Protocols without a line of their own yet get one.
    */
   correct(observed: Throughput): void {
-    const seen = Object.entries(observed).filter(([, rate]) => rate > 0);
-    const total = seen.reduce((sum, [, rate]) => sum + rate, 0);
+    const seen = answersOf(observed);
+    const total = sumOf(seen);
     if (total < MIN_ANSWERS_PER_SECOND) {
       return;
     }
@@ -84,10 +84,36 @@ export class LoadLine {
       }
       return;
     }
-    // The share of the replica that this mix would take by today's lines; at the limit it should be 1.
-    const share = seen.reduce((sum, [protocol, rate]) => sum + rate / (this.#lines.get(protocol) ?? total), 0);
+    this.#follow(this.#shareOf(seen));
+  }
+
+  /** To be told what was answered per second, at the limit or not: the replica takes at least that. */
+  raise(observed: Throughput): void {
+    const seen = answersOf(observed);
+    if (sumOf(seen) >= MIN_ANSWERS_PER_SECOND) {
+      this.#follow(Math.max(1, this.#shareOf(seen)));
+    }
+  }
+
+  /** The share of the replica that this mix would take by today's lines; at the limit it should be 1. */
+  #shareOf(seen: readonly [protocol: string, rate: number][]): number {
+    return seen.reduce(
+      (sum, [protocol, rate]) => sum + rate / (this.#lines.get(protocol) ?? Number.POSITIVE_INFINITY),
+      0,
+    );
+  }
+
+  #follow(share: number): void {
     for (const [protocol, line] of this.#lines) {
       this.#lines.set(protocol, line * (1 + STEP * (share - 1)));
     }
   }
+}
+
+function answersOf(observed: Throughput): [protocol: string, rate: number][] {
+  return Object.entries(observed).filter(([, rate]) => rate > 0);
+}
+
+function sumOf(seen: readonly [protocol: string, rate: number][]): number {
+  return seen.reduce((sum, [, rate]) => sum + rate, 0);
 }

@@ -60,7 +60,7 @@ export interface IoProbe {
   readonly budgetMs: number;
 }
 
-/** The I/O's part of the calibration's time; the rest is for the runs. */
+/** The I/O's part of the calibration's time; the rest is for the runs, and what they leave of it goes to the I/O again. */
 const IO_SHARE = 0.4;
 
 export class Model implements ServedModel {
@@ -218,15 +218,18 @@ export class Model implements ServedModel {
   #basis: CalibrationBasis | undefined;
 
   async #settle(file: FetchedModel, opened: OpenedModel, options: LoadOptions): Promise<LoadedModel> {
+    const { calibrationMs, clock } = this.#options;
+    const startedAtMs = clock();
     const loaded = await settleModel(file, opened, options);
     if (this.#stored === undefined && this.#basis !== undefined) {
-      const figures = await this.#measureIo(loaded);
+      const leftMs = startedAtMs + calibrationMs - clock();
+      const figures = await this.#measureIo(loaded, Math.max(leftMs, calibrationMs * IO_SHARE));
       this.#stored = { basis: this.#basis, calibration: loaded.calibration, ...figures };
     }
     return loaded;
   }
 
-  async #measureIo(loaded: LoadedModel): Promise<IoFigures> {
+  async #measureIo(loaded: LoadedModel, budgetMs: number): Promise<IoFigures> {
     const { measureIo, calibrationMs, draw } = this.#options;
     const { metadata, calibration } = loaded;
     if (calibration.shapes === undefined || calibrationMs === 0) {
@@ -236,7 +239,7 @@ export class Model implements ServedModel {
       inputs: randomInputs(metadata.inputs, calibration.shapes, draw),
       outputNames: metadata.outputs.map(({ name }) => name),
     };
-    return measureIo({ loaded, request, budgetMs: calibrationMs * IO_SHARE });
+    return measureIo({ loaded, request, budgetMs });
   }
 
   async #timed<T>(phase: LoadPhase, work: () => Promise<T>): Promise<T> {

@@ -63,7 +63,7 @@ interface Saturation {
 /** Answers per second: of each number of clients the median of the repeats, of those the best. */
 async function measureSaturation(bench: Bench, { subject, server, protocol }: Saturation): Promise<number> {
   const [, generatorCore] = bench.cores;
-  const seconds = Math.max(1, Math.round(bench.options.seconds / 3));
+  const { seconds } = bench.options;
   const measure = async (clients: number, duration: number) => {
     const loop = { clients, seconds: duration, cores: [generatorCore] };
     if (protocol === "v2-grpc") {
@@ -73,7 +73,7 @@ async function measureSaturation(bench: Bench, { subject, server, protocol }: Sa
     return (await bench.rest({ ...loop, load, port: server.port })).perSecond;
   };
   // First requests find code and connections cold.
-  await measure(16, 1);
+  await measure(16, seconds);
   const medians: number[] = [];
   for (const clients of CLIENTS[subject.kind]) {
     const rates: number[] = [];
