@@ -51,7 +51,7 @@ image-gpu: ## Build the server's image for NVIDIA GPUs, as SERVER_GPU_IMAGE; sev
 	docker build --file server-image/Dockerfile.gpu --tag $(SERVER_GPU_IMAGE) $(image_flags) .
 
 # The program and the settings of the image (server-image/Dockerfile).
-SERVER_COMMAND ?= env MALLOC_TRIM_THRESHOLD_=131072 node --max-semi-space-size=8 $(CURDIR)/dist/server/main.js
+SERVER_COMMAND ?= env MALLOC_TRIM_THRESHOLD_=131072 node --max-semi-space-size=8 --heap-growing-percent=150 $(CURDIR)/dist/server/main.js
 
 .PHONY: bench-server
 bench-server: node_modules ## Measure the inference server beside the bare runtime and its peers (ONLY=scenario, REPEATS, SECONDS)

@@ -35,6 +35,7 @@ const NODE = [
   "MALLOC_TRIM_THRESHOLD_=131072",
   process.execPath,
   "--max-semi-space-size=8",
+  "--heap-growing-percent=150",
   "--max-old-space-size=64",
 ];
 

@@ -46,7 +46,7 @@ export const NO_LIMITS = {
  * Of the CPU that threads in the background take meanwhile: they tidy up for the client as well, and they compile what is
  * compiled once and for all. Against saturation from outside this share came out right.
  */
-const HELPERS_SHARE = 0.25;
+const HELPERS_SHARE = 0.45;
 
 const CONNECTIONS = 32;
 const SLICE_MS = 60;

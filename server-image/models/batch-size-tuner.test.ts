@@ -52,6 +52,25 @@ test("trials become rare where they bring nothing", () => {
   expect(late).toBeLessThan(5);
 });
 
+test("noise of a third does not talk it into smaller batches", () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.double({ min: 0.67, max: 1.33, noNaN: true }), { minLength: 50, maxLength: 500 }),
+      (noise) => {
+        const tuner = new BatchSizeTuner({ ...OPTIONS, initial: 64 });
+        let runs = 0;
+        run(tuner, (rows) => largerIsBetter(rows) * (noise[runs++ % noise.length] ?? 1), 3000);
+        expect(tuner.size).toBeGreaterThanOrEqual(32);
+      },
+    ),
+    { numRuns: 50 },
+  );
+});
+
+test("a size far too small is left behind within 500 runs while several batches wait", () => {
+  expect(tunerAfter(largerIsBetter, 500, { initial: 4 }).size).toBe(64);
+});
+
 test("nothing is tried while too few requests wait for it", () => {
   const tuner = new BatchSizeTuner(OPTIONS);
   const sizes = Array.from({ length: 1000 }, () => tuner.choose(15));

@@ -12,20 +12,18 @@ export interface BatchSizeTunerOptions {
 /** While enough requests wait, one run in so many tries another size; ever fewer while it brings nothing. */
 const FIRST_INTERVAL = 40;
 const LAST_INTERVAL = 5000;
-/** Runs of a size before it is judged. */
-const MIN_RUNS = 4;
-const WORTHWHILE = 1.05;
-/** Weight of the newest run. */
-const NEWEST = 0.25;
-
-interface Seen {
-  runs: number;
-  seconds: number;
-}
+/** Where several batches wait, it is urgent to know whether larger ones are better, until it is known. */
+const URGENT_INTERVAL = 8;
+const URGENT_BATCHES = 4;
+/** A size is judged by the median of so many runs: single runs are slow for many reasons. */
+const JUDGED_RUNS = 7;
+/** What a size must be better by. Rows that run together are nearly always cheaper, so smaller batches need more of a reason. */
+const WORTHWHILE = { larger: 1.05, smaller: 1.15 };
 
 export class BatchSizeTuner {
   readonly #options: BatchSizeTunerOptions;
-  readonly #seen = new Map<number, Seen>();
+  /** Seconds of the last runs, by their rows. */
+  readonly #seen = new Map<number, number[]>();
   #size: number;
   #runs = 0;
   #trials = 0;
@@ -48,12 +46,13 @@ export class BatchSizeTuner {
       return this.#size;
     }
     this.#runs += 1;
-    if (this.#runs < this.#interval) {
+    const isUrgent = waitingRows >= this.#size * URGENT_BATCHES && this.#interval === FIRST_INTERVAL;
+    if (this.#runs < (isUrgent ? URGENT_INTERVAL : this.#interval)) {
       return this.#size;
     }
     this.#runs = 0;
     this.#trials += 1;
-    if (this.#trials % (2 * MIN_RUNS) === 0) {
+    if (this.#trials % (2 * JUDGED_RUNS) === 0) {
       this.#interval = Math.min(LAST_INTERVAL, this.#interval * 2);
     }
     // Larger and smaller in turn; a smaller one costs little, and tells when the machine has changed.
@@ -65,28 +64,30 @@ export class BatchSizeTuner {
     if (rows !== this.#size && rows !== this.#size * 2 && rows !== this.#size / 2) {
       return;
     }
-    const seen = this.#seen.get(rows);
-    if (seen === undefined) {
-      this.#seen.set(rows, { runs: 1, seconds });
-    } else {
-      seen.runs += 1;
-      seen.seconds += NEWEST * (seconds - seen.seconds);
-    }
-    this.#judge(this.#size * 2);
-    this.#judge(this.#size / 2);
+    const seen = this.#seen.get(rows) ?? [];
+    this.#seen.set(rows, [...seen.slice(1 - JUDGED_RUNS), seconds]);
+    this.#judge(this.#size * 2, WORTHWHILE.larger);
+    this.#judge(this.#size / 2, WORTHWHILE.smaller);
   }
 
-  #judge(rival: number): void {
-    const [now, other] = [this.#seen.get(this.#size), this.#seen.get(rival)];
-    if (now === undefined || other === undefined || Math.min(now.runs, other.runs) < MIN_RUNS) {
+  #judge(rival: number, worthwhile: number): void {
+    const [now, other] = [this.#median(this.#size), this.#median(rival)];
+    if (now === undefined || other === undefined) {
       return;
     }
-    const isBetter = rival / other.seconds >= WORTHWHILE * (this.#size / now.seconds);
-    if (isBetter && other.seconds * 1000 <= this.#options.maxRunMs && rival <= this.#options.limit) {
+    const isBetter = rival / other >= worthwhile * (this.#size / now);
+    if (isBetter && other * 1000 <= this.#options.maxRunMs && rival <= this.#options.limit) {
       this.#size = rival;
       // What was seen was seen at another load: the next comparison starts afresh.
       this.#seen.clear();
       this.#interval = FIRST_INTERVAL;
+      this.#trials = 0;
     }
+  }
+
+  /** Undefined while too few runs of this size were seen. */
+  #median(rows: number): number | undefined {
+    const seen = this.#seen.get(rows) ?? [];
+    return seen.length < JUDGED_RUNS ? undefined : seen.toSorted((a, b) => a - b)[Math.floor(JUDGED_RUNS / 2)];
   }
 }
