@@ -19,8 +19,8 @@ const noDifference: Model = (rows) => 0.001 * rows;
 /** So many runs with always enough requests waiting; gives the rows of each. */
 function run(tuner: BatchSizeTuner, model: Model, runs: number): number[] {
   return Array.from({ length: runs }, () => {
-    const rows = tuner.choose(1_000_000);
-    tuner.observe(rows, model(rows));
+    const { maxRows: rows, atBacklog } = tuner.choose(1_000_000);
+    tuner.observe({ rows, seconds: model(rows), atBacklog });
     return rows;
   });
 }
@@ -71,16 +71,25 @@ test("a size far too small is left behind within 500 runs while several batches 
   expect(tunerAfter(largerIsBetter, 500, { initial: 4 }).size).toBe(64);
 });
 
+test("runs without a backlog do not decide it, however fast they are", () => {
+  const tuner = new BatchSizeTuner(OPTIONS);
+  for (let index = 0; index < 100; index += 1) {
+    tuner.observe({ rows: 8, seconds: 1, atBacklog: true });
+    tuner.observe({ rows: 4, seconds: 0.001, atBacklog: false });
+  }
+  expect(tuner.size).toBe(8);
+});
+
 test("nothing is tried while too few requests wait for it", () => {
   const tuner = new BatchSizeTuner(OPTIONS);
-  const sizes = Array.from({ length: 1000 }, () => tuner.choose(15));
-  expect(new Set(sizes)).toEqual(new Set([8]));
+  const choices = Array.from({ length: 1000 }, () => tuner.choose(15));
+  expect(choices.filter(({ maxRows, atBacklog }) => maxRows !== 8 || atBacklog)).toEqual([]);
 });
 
 test("a few slow runs do not decide it", () => {
   const tuner = new BatchSizeTuner(OPTIONS);
-  tuner.observe(8, 10);
-  tuner.observe(16, 0.001);
+  tuner.observe({ rows: 8, seconds: 10, atBacklog: true });
+  tuner.observe({ rows: 16, seconds: 0.001, atBacklog: true });
   expect(tuner.size).toBe(8);
 });
 
@@ -95,11 +104,11 @@ test("within its limits whatever runs take", () => {
     fc.property(options, seconds, fc.nat({ max: 500 }), (limits, times, waitingRows) => {
       const tuner = new BatchSizeTuner(limits);
       for (let index = 0; index < 600; index += 1) {
-        const rows = tuner.choose(waitingRows);
+        const { maxRows: rows, atBacklog } = tuner.choose(waitingRows);
         expect(Number.isInteger(rows) && rows >= 1 && rows <= limits.limit, `${rows} rows`).toBe(true);
         expect(tuner.size, "size").toBeLessThanOrEqual(limits.limit);
         expect(tuner.size, "size").toBeGreaterThanOrEqual(Math.min(1, limits.initial));
-        tuner.observe(rows, times[index % times.length] ?? 1);
+        tuner.observe({ rows, seconds: times[index % times.length] ?? 1, atBacklog });
       }
     }),
     { numRuns: 50 },

@@ -20,6 +20,19 @@ const JUDGED_RUNS = 7;
 /** What a size must be better by. Rows that run together are nearly always cheaper, so smaller batches need more of a reason. */
 const WORTHWHILE = { larger: 1.05, smaller: 1.15 };
 
+export interface Choice {
+  readonly maxRows: number;
+  /** Whether more waited than fit. */
+  readonly atBacklog: boolean;
+}
+
+export interface SeenRun {
+  readonly rows: number;
+  readonly seconds: number;
+  /** As it was chosen. */
+  readonly atBacklog: boolean;
+}
+
 export class BatchSizeTuner {
   readonly #options: BatchSizeTunerOptions;
   /** Seconds of the last runs, by their rows. */
@@ -39,12 +52,16 @@ export class BatchSizeTuner {
     return this.#size;
   }
 
-  /** The rows that the next run should have at most, with so many waiting. */
-  choose(waitingRows: number): number {
-    const larger = this.#size * 2;
-    if (waitingRows < larger) {
-      return this.#size;
+  /** How many rows the next run should have at most, with so many waiting. */
+  choose(waitingRows: number): Choice {
+    const { limit } = this.#options;
+    if (limit === 1 || waitingRows < this.#size * 2) {
+      return { maxRows: this.#size, atBacklog: false };
     }
+    return { maxRows: this.#chooseAtBacklog(waitingRows), atBacklog: true };
+  }
+
+  #chooseAtBacklog(waitingRows: number): number {
     this.#runs += 1;
     const isUrgent = waitingRows >= this.#size * URGENT_BATCHES && this.#interval === FIRST_INTERVAL;
     if (this.#runs < (isUrgent ? URGENT_INTERVAL : this.#interval)) {
@@ -56,11 +73,17 @@ export class BatchSizeTuner {
       this.#interval = Math.min(LAST_INTERVAL, this.#interval * 2);
     }
     // Larger and smaller in turn; a smaller one costs little, and tells when the machine has changed.
-    return this.#trials % 2 === 1 ? Math.min(larger, this.#options.limit) : Math.max(1, Math.floor(this.#size / 2));
+    return this.#trials % 2 === 1
+      ? Math.min(this.#size * 2, this.#options.limit)
+      : Math.max(1, Math.floor(this.#size / 2));
   }
 
   /** To be told of each run. */
-  observe(rows: number, seconds: number): void {
+  observe({ rows, seconds, atBacklog }: SeenRun): void {
+    // Without a backlog runs are faster, since there is less else to do.
+    if (!atBacklog) {
+      return;
+    }
     if (rows !== this.#size && rows !== this.#size * 2 && rows !== this.#size / 2) {
       return;
     }

@@ -69,7 +69,7 @@ export class Batcher {
     this.#options = options;
     this.#lastEmptyAtMs = options.clock();
     this.#batchSize = new BatchSizeTuner({
-      initial: options.maxBatchSize,
+      initial: options.batchable ? options.maxBatchSize : 1,
       limit: options.batchable ? options.batchSizeLimit : 1,
       maxRunMs: options.maxBatchRunMs,
     });
@@ -140,13 +140,13 @@ export class Batcher {
 
   /** Gives the requests that have waited longest to what is idle. To be called when a worker becomes idle. */
   dispatch(): void {
-    const { batchable, clock } = this.#options;
     while (this.#runner.idleCount > 0 && this.#queue.length > 0 && !this.#waitsForMore()) {
-      const batch = this.#queue.takeBatch(batchable ? this.#batchSize.choose(this.#queue.rows) : 1);
+      const { maxRows, atBacklog } = this.#batchSize.choose(this.#queue.rows);
+      const batch = this.#queue.takeBatch(maxRows);
       if (this.#queue.length === 0) {
-        this.#lastEmptyAtMs = clock();
+        this.#lastEmptyAtMs = this.#options.clock();
       }
-      void this.#run(batch);
+      void this.#run(batch, atBacklog);
     }
   }
 
@@ -194,7 +194,7 @@ export class Batcher {
     return true;
   }
 
-  async #run(batch: readonly WaitingRequest[]): Promise<void> {
+  async #run(batch: readonly WaitingRequest[], atBacklog: boolean): Promise<void> {
     const { clock, observer, statistics, buffers } = this.#options;
     const startedAtMs = clock();
     for (const waiting of batch) {
@@ -219,7 +219,7 @@ export class Batcher {
       }
       this.#succeed(batch, result);
       this.#runTimes.observe(rows, result.computeSeconds);
-      this.#batchSize.observe(rows, result.computeSeconds);
+      this.#batchSize.observe({ rows, seconds: result.computeSeconds, atBacklog });
       observer.observeRun({ rows, computeSeconds: result.computeSeconds });
       statistics.ran({
         rows,

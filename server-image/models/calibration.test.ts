@@ -148,7 +148,7 @@ describe("the batch size", () => {
     "is 1 where joining brings nothing": [{ 1: 4, 2: 8, 4: 16 }, {}, 1],
     "keeps runs within the longest that is allowed": [{ 1: 4, 2: 5, 4: 7, 8: 11 }, { latencyBoundMs: 10 }, 4],
     "ends at the user's limit": [{ 1: 4, 2: 4, 4: 4, 6: 4 }, { maxBatchSize: 6 }, 6],
-    "ends at 256": [Object.fromEntries(Array.from({ length: 9 }, (_, step) => [2 ** step, 4])), {}, 256],
+    "ends at 128": [Object.fromEntries(Array.from({ length: 9 }, (_, step) => [2 ** step, 4])), {}, 128],
   };
   test.each(Object.entries(CASES))("%s", async (_name, [times, options, expected]) => {
     const { calibration } = await find(table(times), options);

@@ -76,7 +76,7 @@ const THROTTLED_COST = 1.1;
 /** Where joining gains less than this, half batches are nearly as good as full ones. */
 const MUCH_GAIN = 1.5;
 /** Larger batches gain next to nothing and make everyone wait. */
-export const LARGEST_BATCH = 256;
+export const LARGEST_BATCH = 128;
 /** A step that brings nothing may be followed by one that does, where it is not much worse: kernels like round sizes. */
 const HOPEFUL = 0.7;
 /** Rejects with a LoadError where the model cannot be loaded. */
