@@ -1,7 +1,8 @@
 // The CustomResourceDefinition of InferenceService, made from its zod schema.
 
 import { group, inferenceServiceResource, kind } from "./group.ts";
-import { inferenceServiceSpecSchema, inferenceServiceStatusSchema } from "./inference-service.ts";
+import { inferenceServiceSpecSchema } from "./inference-service-spec.ts";
+import { inferenceServiceStatusSchema } from "./inference-service-status.ts";
 import { type StructuralSchema, structuralSchema } from "./structural-schema.ts";
 
 /** Children are named NAME-predictor, and a Service's name has at most 63 characters and starts with a letter. */

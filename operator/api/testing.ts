@@ -1,7 +1,9 @@
 // An InferenceService for tests: complete, and valid but for what a test lays over it.
 
 import { apiVersion, kind } from "./group.ts";
-import { type InferenceService, type InferenceServiceStatus, inferenceServiceSpecSchema } from "./inference-service.ts";
+import type { InferenceService } from "./inference-service.ts";
+import { inferenceServiceSpecSchema } from "./inference-service-spec.ts";
+import type { InferenceServiceStatus } from "./inference-service-status.ts";
 
 export const storageUri = "https://models.example.com/resnet/7/model.onnx";
 

@@ -2,7 +2,8 @@
 
 import { expect, test } from "vitest";
 import { apiVersion, kind } from "../api/group.ts";
-import { type InferenceService, inferenceServiceSpecSchema } from "../api/inference-service.ts";
+import type { InferenceService } from "../api/inference-service.ts";
+import { inferenceServiceSpecSchema } from "../api/inference-service-spec.ts";
 import { createLogger } from "../observability/logger.ts";
 import type { Signal } from "../scaling/signal.ts";
 import { unknownSignal } from "../scaling/signal.ts";

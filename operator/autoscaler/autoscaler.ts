@@ -2,7 +2,8 @@
 
 import type { Deployment } from "kubernetes-types/apps/v1.js";
 import type { HorizontalPodAutoscaler } from "kubernetes-types/autoscaling/v2.js";
-import type { InferenceService, MetricType } from "../api/inference-service.ts";
+import type { InferenceService } from "../api/inference-service.ts";
+import type { MetricType } from "../api/inference-service-spec.ts";
 import type { Logger } from "../observability/logger.ts";
 import { replicaBounds } from "../resources/horizontal-pod-autoscaler.ts";
 import { type Decision, decide, initialState } from "../scaling/decide.ts";

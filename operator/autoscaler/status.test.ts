@@ -1,7 +1,7 @@
 // What the autoscaler says about a service, and what of it is worth a write.
 
 import { describe, expect, test } from "vitest";
-import type { InferenceServiceStatus } from "../api/inference-service.ts";
+import type { InferenceServiceStatus } from "../api/inference-service-status.ts";
 import { makeInferenceService } from "../api/testing.ts";
 import { type Decision, decide, initialState } from "../scaling/decide.ts";
 import type { Observation } from "../scaling/observation.ts";

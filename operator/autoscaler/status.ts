@@ -1,7 +1,9 @@
 // Computes the part of the status that the autoscaler owns, and whether it differs enough to be written.
 
 import { type Condition, type Finding, finding, mergeConditions, rfc3339 } from "../api/conditions.ts";
-import type { InferenceService, InferenceServiceStatus, MetricType, ReplicaChange } from "../api/inference-service.ts";
+import type { InferenceService } from "../api/inference-service.ts";
+import type { MetricType } from "../api/inference-service-spec.ts";
+import type { InferenceServiceStatus, ReplicaChange } from "../api/inference-service-status.ts";
 import { milliQuantity } from "../api/quantity.ts";
 import type { Decision } from "../scaling/decide.ts";
 import { explain } from "../scaling/explain.ts";

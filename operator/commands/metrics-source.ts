@@ -1,6 +1,6 @@
 // Answers external.metrics.k8s.io from the autoscaler's last tick.
 
-import type { MetricType } from "../api/inference-service.ts";
+import type { MetricType } from "../api/inference-service-spec.ts";
 import type { Autoscaler, ServedValue } from "../autoscaler/autoscaler.ts";
 import type { World } from "../autoscaler/world.ts";
 import type { ExternalMetricsSource, MetricSample } from "../external-metrics/source.ts";

@@ -13,12 +13,8 @@ import {
   fieldManager,
   inferenceServiceResource,
 } from "../api/group.ts";
-import {
-  type InferenceService,
-  inferenceServiceStatusSchema,
-  parseInferenceService,
-  type RawInferenceService,
-} from "../api/inference-service.ts";
+import { type InferenceService, parseInferenceService, type RawInferenceService } from "../api/inference-service.ts";
+import { inferenceServiceStatusSchema } from "../api/inference-service-status.ts";
 import { type ApplyResult, applyOwned } from "../kube/apply.ts";
 import { applyStatus } from "../kube/apply-status.ts";
 import type { ReconcileContext, ReconcileResult } from "../kube/controller.ts";

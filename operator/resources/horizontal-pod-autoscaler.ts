@@ -2,7 +2,8 @@
 
 import type { HorizontalPodAutoscaler, HorizontalPodAutoscalerSpec } from "kubernetes-types/autoscaling/v2.js";
 import { inferenceServiceLabel } from "../api/group.ts";
-import type { InferenceService, MetricType } from "../api/inference-service.ts";
+import type { InferenceService } from "../api/inference-service.ts";
+import type { MetricType } from "../api/inference-service-spec.ts";
 import { childMetadata, childName } from "./names.ts";
 
 /** Names under which external.metrics.k8s.io serves the signals. */

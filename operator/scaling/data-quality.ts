@@ -1,6 +1,6 @@
 // Judges whether the signals of a service cover all of its pods.
 
-import type { MetricType } from "../api/inference-service.ts";
+import type { MetricType } from "../api/inference-service-spec.ts";
 import type { Observation } from "./observation.ts";
 import type { ScalingPolicy } from "./policy.ts";
 import type { UnknownReason } from "./signal.ts";

@@ -1,6 +1,6 @@
 // Decides how many replicas one service needs: signals in, decision out.
 
-import type { MetricType } from "../api/inference-service.ts";
+import type { MetricType } from "../api/inference-service-spec.ts";
 import { type DataQuality, judgeData } from "./data-quality.ts";
 import type { Observation } from "./observation.ts";
 import type { ScalingPolicy } from "./policy.ts";

@@ -1,6 +1,6 @@
 // Says in one sentence why a service has as many replicas as it has.
 
-import type { MetricType } from "../api/inference-service.ts";
+import type { MetricType } from "../api/inference-service-spec.ts";
 import type { Decision } from "./decide.ts";
 import type { ScalingPolicy } from "./policy.ts";
 import type { ServiceSignals } from "./signal.ts";

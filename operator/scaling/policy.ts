@@ -1,6 +1,6 @@
 // What decides the replicas of one service: its spec as plain numbers.
 
-import type { InferenceServiceSpec, MetricType } from "../api/inference-service.ts";
+import type { InferenceServiceSpec, MetricType } from "../api/inference-service-spec.ts";
 import { parseQuantity } from "../api/quantity.ts";
 
 export interface ScalingPolicy {

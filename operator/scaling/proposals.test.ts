@@ -2,7 +2,7 @@
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { MetricType } from "../api/inference-service.ts";
+import type { MetricType } from "../api/inference-service-spec.ts";
 import type { ScalingPolicy } from "./policy.ts";
 import { proposeReplicas } from "./proposals.ts";
 import { type Signal, unknownSignal } from "./signal.ts";

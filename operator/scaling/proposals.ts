@@ -1,6 +1,6 @@
 // How many replicas each signal asks for.
 
-import type { MetricType } from "../api/inference-service.ts";
+import type { MetricType } from "../api/inference-service-spec.ts";
 import type { ScalingPolicy } from "./policy.ts";
 import type { ServiceSignals } from "./signal.ts";
 

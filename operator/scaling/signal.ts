@@ -1,6 +1,6 @@
 // A signal of one service at one moment: a number that can be trusted, or the reason why there is none.
 
-import type { MetricType } from "../api/inference-service.ts";
+import type { MetricType } from "../api/inference-service-spec.ts";
 
 /** Why a signal has no value. Each is also a reason of the MetricsAvailable condition. */
 export type UnknownReason =

@@ -1,6 +1,6 @@
 // Collects the signals of all services into one snapshot, with two requests to Prometheus whatever their number.
 
-import type { MetricType } from "../api/inference-service.ts";
+import type { MetricType } from "../api/inference-service-spec.ts";
 import type { ReadyPods } from "../scaling/observation.ts";
 import { type ServiceSignals, type Signal, unknownSignal } from "../scaling/signal.ts";
 import { type Query, QueryError, type Sample } from "./prometheus.ts";

@@ -1,6 +1,6 @@
 // The PromQL of each signal: one query for all services of the cluster, never one per service.
 
-import type { MetricType } from "../api/inference-service.ts";
+import type { MetricType } from "../api/inference-service-spec.ts";
 
 /** How the signals are taken, from the operator's configuration. */
 export interface QuerySettings {

@@ -3,7 +3,7 @@
 import { KubeConfig } from "@kubernetes/client-node";
 import type { Deployment } from "kubernetes-types/apps/v1.js";
 import { inferenceServiceResource } from "../../operator/api/group.ts";
-import type { InferenceServiceStatus } from "../../operator/api/inference-service.ts";
+import type { InferenceServiceStatus } from "../../operator/api/inference-service-status.ts";
 import { type ClosableKubeClient, createKubeClient } from "../../operator/kube/client.ts";
 import { deployments } from "../../operator/kube/resource-types.ts";
 import type { KubeObject, ResourceType } from "../../operator/kube/types.ts";

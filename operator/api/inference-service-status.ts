@@ -1,0 +1,77 @@
+// The status of an InferenceService as a zod schema: its types and documentation.
+
+import { z } from "zod";
+
+const signalStatus = z.object({
+  type: z.string().describe("RequestRate or QueueDepth."),
+  value: z
+    .string()
+    .describe("Sum over all pods as of the last change, or 'unknown'. A quantity; per second for RequestRate."),
+  target: z.string().describe("What one replica should carry. A quantity."),
+  proposal: z.int().optional().describe("Replicas that this signal asks for; absent when it is unknown."),
+});
+
+const replicaChange = z.object({
+  time: z.string().describe("When, RFC 3339.").meta({ format: "date-time" }),
+  from: z.int().describe("Replicas before."),
+  to: z.int().describe("Replicas after."),
+  reason: z.string().describe("Why, in one sentence."),
+});
+
+const condition = z.object({
+  type: z.string().describe("Name of the condition."),
+  status: z.enum(["True", "False", "Unknown"]).describe("True, False or Unknown."),
+  observedGeneration: z.int().optional().describe("metadata.generation that the condition is about."),
+  lastTransitionTime: z.string().describe("When status last flipped, RFC 3339.").meta({ format: "date-time" }),
+  reason: z.string().describe("One word for machines; docs/conditions.md lists all of them."),
+  message: z.string().describe("One sentence for people."),
+});
+
+export const inferenceServiceStatusSchema = z.object({
+  observedGeneration: z.int().optional().describe("metadata.generation that this status describes."),
+  url: z.string().optional().describe("Where the model answers inside the cluster: append /v2/models/NAME/infer."),
+  replicas: z.int().optional().describe("Pods that exist, ready or not."),
+  readyReplicas: z.int().optional().describe("Pods that answer requests."),
+  selector: z.string().optional().describe("Label selector of the pods, for the /scale subresource."),
+  model: z
+    .object({
+      revision: z
+        .string()
+        .optional()
+        .describe("Revision that the spec asks for: the value of the pods' revision label."),
+    })
+    .optional()
+    .describe("What is being served."),
+  autoScaling: z
+    .object({
+      desiredReplicas: z.int().optional().describe("Replicas that the load asks for, within the bounds."),
+      reason: z.string().optional().describe("Why that many, in one sentence."),
+      winner: z.string().optional().describe("Signal that asked for most: RequestRate or QueueDepth."),
+      limit: z
+        .string()
+        .optional()
+        .describe(
+          "What kept the winner from having its way: minReplicas, maxReplicas, or floor, what was needed a moment ago.",
+        ),
+      signals: z
+        .array(signalStatus)
+        .optional()
+        .describe("The signals as of the last change.")
+        .meta({ "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"] }),
+      lastChanges: z
+        .array(replicaChange)
+        .optional()
+        .describe("The last five changes of the number of replicas, newest first.")
+        .meta({ "x-kubernetes-list-type": "atomic" }),
+    })
+    .optional()
+    .describe("Why there are as many replicas as there are."),
+  conditions: z
+    .array(condition)
+    .optional()
+    .describe("Ready, RolloutComplete, MetricsAvailable and ScalingActive.")
+    .meta({ "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"] }),
+});
+
+export type InferenceServiceStatus = z.output<typeof inferenceServiceStatusSchema>;
+export type ReplicaChange = z.output<typeof replicaChange>;
