@@ -23,6 +23,8 @@ export interface ControlPlaneOptions {
   /** kube-controller-manager's client limits, one for all of its controllers. Kubernetes' defaults are 20 and 30. */
   readonly controllerManagerRequestsPerSecond: number;
   readonly controllerManagerBurst: number;
+  /** `*` for those that run by default, `-NAME` for one that shall not. */
+  readonly controllers: readonly string[];
 }
 
 /** Writes only, with who, what and the answer's code: what a test needs to count them. JSON is YAML. */
@@ -109,6 +111,7 @@ function controllerManager(options: ControlPlaneOptions): ComponentSpec {
       "horizontal-pod-autoscaler-sync-period": `${options.horizontalPodAutoscalerSyncPeriodSeconds}s`,
       "kube-api-qps": options.controllerManagerRequestsPerSecond,
       "kube-api-burst": options.controllerManagerBurst,
+      controllers: options.controllers.join(","),
     }),
   };
 }

@@ -21,6 +21,8 @@ export interface ClusterOptions {
   /** kube-controller-manager's client limits. Default 20 and 30, as everywhere. */
   readonly controllerManagerRequestsPerSecond?: number;
   readonly controllerManagerBurst?: number;
+  /** Which of kube-controller-manager's controllers run, as its flag takes it. Default: those that run by default. */
+  readonly controllers?: readonly string[];
   /** Told what happens, one line each. Default: nobody. */
   readonly log?: (line: string) => void;
   /** Gives up starting; a cluster that runs already is stopped by `stop`. */
@@ -63,6 +65,7 @@ export function resolveOptions(options: ClusterOptions): ResolvedOptions {
     horizontalPodAutoscalerSyncPeriodSeconds: 15,
     controllerManagerRequestsPerSecond: 20,
     controllerManagerBurst: 30,
+    controllers: ["*"],
     log: () => {},
     ...options,
     images: { ...ownImages, ...options.images },

@@ -15,6 +15,8 @@ const endpointsPort = 18_081;
 export interface OperatorOptions {
   /** As seen from inside the cluster's network. */
   readonly prometheusAddress: string;
+  /** Further flags; they win over those that tests are run with. */
+  readonly flags?: readonly string[];
 }
 
 export class OperatorProcess {
@@ -29,7 +31,10 @@ export class OperatorProcess {
   }
 
   /** Starts an operator and resolves when it is ready. */
-  static async start(cluster: Cluster, { prometheusAddress }: OperatorOptions): Promise<OperatorProcess> {
+  static async start(
+    cluster: Cluster,
+    { prometheusAddress, flags: furtherFlags = [] }: OperatorOptions,
+  ): Promise<OperatorProcess> {
     const log = join(cluster.directory, `operator-${Date.now()}.log`);
     const file = openSync(log, "w");
     const flags = [
@@ -42,6 +47,7 @@ export class OperatorProcess {
       `--external-metrics-port=${externalMetricsPort}`,
       `--external-metrics-endpoint=10.10.0.1:${externalMetricsPort}`,
       `--endpoints-port=${endpointsPort}`,
+      ...furtherFlags,
     ];
     const child = cluster.spawn([process.execPath, main, "run", ...flags], { stdio: ["ignore", file, file] });
     const endpoints = await cluster.forward({ host: "10.10.0.1", port: endpointsPort });
@@ -55,6 +61,11 @@ export class OperatorProcess {
       throw new Error(`the operator did not become ready; its log:\n${await operator.log()}`, { cause: error });
     }
     return operator;
+  }
+
+  get pid(): number {
+    if (this.#child.pid === undefined) throw new Error("the operator could not be started");
+    return this.#child.pid;
   }
 
   log(): Promise<string> {
