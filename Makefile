@@ -59,6 +59,11 @@ bench-server: node_modules ## Measure the inference server beside the bare runti
 	@# Through env: SECONDS is a variable of bash itself, which counts on from what it is given.
 	@env SERVER_COMMAND="$(SERVER_COMMAND)" $(if $(SECONDS),SECONDS=$(SECONDS)) node test/bench/server/main.ts
 
+.PHONY: bench-scale
+bench-scale: node_modules ## Measure the operator with SERVICES (1000) InferenceServices on a real API server, Deployment status faked
+	@node test/cluster/binaries.ts
+	@env SERVICES=$(SERVICES) node test/bench/scale/main.ts
+
 .PHONY: lint
 lint: node_modules ## Check types, lint rules, import rules and format
 	tsc --noEmit
