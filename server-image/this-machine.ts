@@ -14,10 +14,15 @@ export function thisMachine(): Machine {
     memoryLimitBytes: readMemoryLimit(),
     memoryBytes: () => process.memoryUsage.rss(),
     cpuSeconds: () => toSeconds(process.cpuUsage()),
-    threadCpuSeconds: () => toSeconds(process.threadCpuUsage()),
+    threadCpuSeconds,
     throttledPeriods: readThrottledPeriods,
     fileExists: existsSync,
   };
+}
+
+/** Of the calling thread, since its start. */
+export function threadCpuSeconds(): number {
+  return toSeconds(process.threadCpuUsage());
 }
 
 function toSeconds({ user, system }: NodeJS.CpuUsage): number {

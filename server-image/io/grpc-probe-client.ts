@@ -4,8 +4,9 @@ import { parentPort, workerData } from "node:worker_threads";
 
 import { Client, credentials } from "@grpc/grpc-js";
 
+import { threadCpuSeconds } from "../this-machine.ts";
 import type { ProbeClientSettings, ProbeCommand, ProbeReport } from "./probe-messages.ts";
-import { ProbeTally, threadCpuSeconds } from "./probe-tally.ts";
+import { ProbeTally } from "./probe-tally.ts";
 
 const PATH = "/inference.GRPCInferenceService/ModelInfer";
 const { port, connections } = workerData as ProbeClientSettings;

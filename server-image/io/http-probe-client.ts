@@ -3,8 +3,9 @@
 import { connect, type Socket } from "node:net";
 import { parentPort, workerData } from "node:worker_threads";
 
+import { threadCpuSeconds } from "../this-machine.ts";
 import type { ProbeClientSettings, ProbeCommand, ProbeReport } from "./probe-messages.ts";
-import { ProbeTally, threadCpuSeconds } from "./probe-tally.ts";
+import { ProbeTally } from "./probe-tally.ts";
 
 const { port, connections } = workerData as ProbeClientSettings;
 const HEAD_END = Buffer.from("\r\n\r\n");

@@ -102,9 +102,3 @@ class Slope {
     return this.#varianceX > 0 ? this.#covariance / this.#varianceX : undefined;
   }
 }
-
-/** Of the calling thread. */
-export function threadCpuSeconds(): number {
-  const { user, system } = process.threadCpuUsage();
-  return (user + system) / 1e6;
-}
