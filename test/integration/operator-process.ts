@@ -72,10 +72,14 @@ export class OperatorProcess {
     return readFile(this.#log, "utf8");
   }
 
+  /** The operator's own /metrics. */
+  async metrics(): Promise<string> {
+    return (await this.#get("/metrics")).text();
+  }
+
   /** The sum over a metric's series, from the operator's own /metrics; undefined when there is none. */
   async metric(name: string, labels = ""): Promise<number | undefined> {
-    const text = await (await this.#get("/metrics")).text();
-    const values = text
+    const values = (await this.metrics())
       .split("\n")
       .filter((line) => line.startsWith(name) && line.includes(labels) && !line.startsWith("#"))
       .map((line) => Number(line.slice(line.lastIndexOf(" "))));

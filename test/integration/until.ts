@@ -3,6 +3,8 @@
 export interface UntilOptions {
   readonly what: string;
   readonly timeoutSeconds?: number;
+  /** Between two looks. Default 200. */
+  readonly intervalMs?: number;
 }
 
 /**
@@ -13,7 +15,7 @@ export async function until<T>(
   check: () => Promise<T | undefined | false> | T | undefined | false,
   options: UntilOptions,
 ): Promise<T> {
-  const { what, timeoutSeconds = 60 } = options;
+  const { what, timeoutSeconds = 60, intervalMs = 200 } = options;
   const deadline = performance.now() + timeoutSeconds * 1000;
   let last: unknown;
   for (;;) {
@@ -26,6 +28,6 @@ export async function until<T>(
     if (performance.now() > deadline) {
       throw new Error(`not within ${timeoutSeconds} s: ${what}`, { cause: last });
     }
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await new Promise((resolve) => setTimeout(resolve, intervalMs));
   }
 }

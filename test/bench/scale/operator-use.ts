@@ -1,59 +1,59 @@
 // What the operator's process takes meanwhile: CPU, memory, and how long its event loop was blocked at most.
 
-import { readFile } from "node:fs/promises";
 import type { OperatorProcess } from "../../integration/operator-process.ts";
+import { cpuSeconds, peakResidentBytes, residentBytes } from "../server/process-usage.ts";
+import { sampleValues } from "../server/prometheus-text.ts";
 
-/** The kernel counts CPU time in these on every machine that Linux runs on with its usual settings. */
-const ticksPerSecond = 100;
-const lagMetric = "nodejs_eventloop_lag_max_seconds";
 const askEveryMs = 1000;
 
+/** The only reader of the operator's metrics: the longest block begins anew whenever they are read. */
 export class OperatorUse {
   readonly #operator: OperatorProcess;
   readonly #timer: NodeJS.Timeout;
-  #longestBlockMs = 0;
+  #longestBlockMs: number | undefined;
 
-  private constructor(operator: OperatorProcess) {
+  /** Looks each second until `stop`. */
+  constructor(operator: OperatorProcess) {
     this.#operator = operator;
+    // What a failed look has not seen is in the next one.
     this.#timer = setInterval(() => void this.#look().catch(() => undefined), askEveryMs);
   }
 
-  /** Looks each second until `stop`: the metric begins anew whenever it is read. */
-  static of(operator: OperatorProcess): OperatorUse {
-    return new OperatorUse(operator);
-  }
-
-  /** The longest that the event loop was blocked, in milliseconds. */
-  stop(): number {
+  stop(): void {
     clearInterval(this.#timer);
-    return this.#longestBlockMs;
   }
 
-  /** User and system time since its start. */
-  async cpuSeconds(): Promise<number> {
-    const text = await readFile(`/proc/${this.#operator.pid}/stat`, "utf8");
-    const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
-    return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
+  /** Milliseconds since the last call, or since the operator's start. */
+  async takeLongestBlockMs(): Promise<number> {
+    await this.#look();
+    const longest = this.#longestBlockMs;
+    this.#longestBlockMs = undefined;
+    if (longest === undefined)
+      throw new Error("the operator's metrics do not tell how long its event loop was blocked");
+    return longest;
+  }
+
+  /** Reconciles since its start, whatever came of them. */
+  async reconciles(): Promise<number> {
+    return sampleValues(await this.#look(), "plimsoll_operator_reconcile_total").reduce((sum, value) => sum + value, 0);
+  }
+
+  cpuSeconds(): Promise<number> {
+    return cpuSeconds(this.#operator.pid);
   }
 
   residentBytes(): Promise<number> {
-    return this.#memory("VmRSS");
+    return residentBytes(this.#operator.pid);
   }
 
-  /** The most that was resident since its start. */
-  peakBytes(): Promise<number> {
-    return this.#memory("VmHWM");
+  peakResidentBytes(): Promise<number> {
+    return peakResidentBytes(this.#operator.pid);
   }
 
-  async #memory(name: "VmRSS" | "VmHWM"): Promise<number> {
-    const text = await readFile(`/proc/${this.#operator.pid}/status`, "utf8");
-    const kilobytes = new RegExp(`^${name}:\\s+(\\d+) kB$`, "m").exec(text)?.[1];
-    if (kilobytes === undefined) throw new Error(`the kernel does not tell ${name} of the operator`);
-    return Number(kilobytes) * 1024;
-  }
-
-  async #look(): Promise<void> {
-    const seconds = await this.#operator.metric(lagMetric);
-    if (seconds !== undefined) this.#longestBlockMs = Math.max(this.#longestBlockMs, seconds * 1000);
+  async #look(): Promise<string> {
+    const text = await this.#operator.metrics();
+    const blocks = sampleValues(text, "nodejs_eventloop_lag_max_seconds").map((seconds) => seconds * 1000);
+    if (blocks.length > 0) this.#longestBlockMs = Math.max(this.#longestBlockMs ?? 0, ...blocks);
+    return text;
   }
 }

@@ -56,7 +56,12 @@ export function readOptions(
   };
 }
 
-function readCount(environment: Environment, name: string, { standard, most }: { standard: number; most: number }) {
+/** A whole number from 1 on. Throws OptionError. */
+export function readCount(
+  environment: Environment,
+  name: string,
+  { standard, most }: { standard: number; most: number },
+): number {
   const text = environment[name] || String(standard);
   const value = Number(text);
   if (!Number.isInteger(value) || value < 1 || value > most) {

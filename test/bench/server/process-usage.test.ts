@@ -1,13 +1,17 @@
 // Figures of this very process, and the growth of made-up ones.
 
 import { expect, test } from "vitest";
-import { cpuSeconds, growth, residentBytes, sampleMemory } from "./process-usage.ts";
+import { cpuSeconds, growth, peakResidentBytes, residentBytes, sampleMemory } from "./process-usage.ts";
 
 test("memory and CPU time are what Node says of itself", async () => {
   const [bytes, seconds] = [await residentBytes(process.pid), await cpuSeconds(process.pid)];
   const { user, system } = process.cpuUsage();
   expect(bytes / process.memoryUsage.rss()).toBeCloseTo(1, 0);
   expect(Math.abs(seconds - (user + system) / 1e6)).toBeLessThan(0.5);
+});
+
+test("the peak is what Node says of itself", async () => {
+  expect((await peakResidentBytes(process.pid)) / (process.resourceUsage().maxRSS * 1024)).toBeCloseTo(1, 0);
 });
 
 test("sampling ends with the work and gives its result", async () => {

@@ -8,11 +8,20 @@ import { median } from "./statistics.ts";
 const TICKS_PER_SECOND = 100;
 
 /** Resident bytes. */
-export async function residentBytes(pid: number): Promise<number> {
+export function residentBytes(pid: number): Promise<number> {
+  return readMemory(pid, "VmRSS");
+}
+
+/** The most bytes that were resident since its start. */
+export function peakResidentBytes(pid: number): Promise<number> {
+  return readMemory(pid, "VmHWM");
+}
+
+async function readMemory(pid: number, field: "VmRSS" | "VmHWM"): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, "utf8");
-  const [, kilobytes] = /^VmRSS:\s+(\d+) kB$/m.exec(status) ?? [];
+  const [, kilobytes] = new RegExp(`^${field}:\\s+(\\d+) kB$`, "m").exec(status) ?? [];
   if (kilobytes === undefined) {
-    throw new Error(`the kernel does not say how much memory process ${pid} has (VmRSS)`);
+    throw new Error(`the kernel does not say how much memory process ${pid} has (${field})`);
   }
   return Number(kilobytes) * 1024;
 }

@@ -1,9 +1,12 @@
 // The figures for people and for programs: a table, and one flat object of JSON.
 
-import { type Failure, meets, targets } from "./figures.ts";
+import { type Failure, meets, targets as serverTargets, type Target } from "./figures.ts";
 
 /** Rows in the order of the targets, then all others in the order in which they were measured. */
-export function table(values: ReadonlyMap<string, number>): string {
+export function table(
+  values: ReadonlyMap<string, number>,
+  targets: Readonly<Record<string, Target>> = serverTargets,
+): string {
   const asked = Object.keys(targets).filter((name) => values.has(name));
   const others = [...values.keys()].filter((name) => !Object.hasOwn(targets, name));
   const rows = [...asked, ...others].map((name) => {
