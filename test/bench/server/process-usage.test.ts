@@ -10,8 +10,13 @@ test("memory and CPU time are what Node says of itself", async () => {
   expect(Math.abs(seconds - (user + system) / 1e6)).toBeLessThan(0.5);
 });
 
-test("the peak is what Node says of itself", async () => {
-  expect((await peakResidentBytes(process.pid)) / (process.resourceUsage().maxRSS * 1024)).toBeCloseTo(1, 0);
+test("the peak is at least what is resident now, and at most what Node says of itself", async () => {
+  const resident = await residentBytes(process.pid);
+  const peak = await peakResidentBytes(process.pid);
+  // The kernel sums up per thread, so two readings may differ by some megabytes.
+  expect(peak / resident).toBeGreaterThan(0.9);
+  // Node's figure outlives `exec`, so it may be that of the program that started this one.
+  expect(peak / (process.resourceUsage().maxRSS * 1024)).toBeLessThan(1.1);
 });
 
 test("sampling ends with the work and gives its result", async () => {
