@@ -1,6 +1,5 @@
 // The operator's view of the cluster: one cache per kind, kept current by reflectors.
 
-import type { Pod } from "kubernetes-types/core/v1.js";
 import { createFieldManager, fieldManager, inferenceServiceLabel, inferenceServiceResource } from "../api/group.ts";
 import { type InferenceService, parseInferenceService, type RawInferenceService } from "../api/inference-service.ts";
 import type { World } from "../autoscaler/world.ts";
@@ -11,6 +10,7 @@ import { controllerUid, type Lister, Store } from "../kube/store.ts";
 import { compact } from "../kube/transform.ts";
 import type { KubeClient, KubeObject, Logger, ResourceType } from "../kube/types.ts";
 import { childName } from "../resources/names.ts";
+import { isSamePod, podEssence } from "./pod-essence.ts";
 
 const inferenceServices: ResourceType<RawInferenceService> = inferenceServiceResource;
 const podsByService = "service";
@@ -19,7 +19,7 @@ const podsByService = "service";
 type AnyReflector = Pick<Reflector<KubeObject>, "run" | "synced" | "hasSynced">;
 
 export class Caches {
-  readonly listers: Listers & { readonly pods: Lister<Pod> };
+  readonly listers: Listers;
   readonly reflectors: readonly AnyReflector[];
 
   /** `enqueue` is called with the key of the service that a change concerns. */
@@ -33,17 +33,24 @@ export class Caches {
       });
       const labelSelector = options.all === true ? {} : { labelSelector: inferenceServiceLabel };
       reflectors.push(new Reflector({ client, type, store, logger, transform, ...labelSelector }));
-      if (options.silent !== true) store.subscribe((before, after) => enqueueOwners(before, after, enqueue));
+      store.subscribe((before, after) => {
+        if (options.isSame?.(before, after) !== true) enqueueOwners(before, after, enqueue);
+      });
       return store;
     };
+    // A running pod is written again and again without any news.
+    const podCache = cache(pods, {
+      isSame: isSamePod,
+      transform: podEssence,
+      indexers: { [podsByService]: serviceKeys },
+    });
     this.listers = {
       inferenceServices: cache(inferenceServices, { all: true }),
       deployments: cache(deployments),
       services: cache(services),
       horizontalPodAutoscalers: cache(horizontalPodAutoscalers),
       podDisruptionBudgets: cache(podDisruptionBudgets),
-      // Pods concern the autoscaler alone; the Deployment's status tells the reconciler what it needs.
-      pods: cache(pods, { silent: true, transform: podEssence, indexers: { [podsByService]: serviceKeys } }),
+      podsOf: (key) => podCache.byIndex(podsByService, key),
     };
     this.reflectors = reflectors;
   }
@@ -63,7 +70,7 @@ export class Caches {
         }),
       deploymentOf: (service) => ownChild(service, listers.deployments),
       autoscalerOf: (service) => ownChild(service, listers.horizontalPodAutoscalers),
-      podsOf: ({ metadata }) => listers.pods.byIndex(podsByService, `${metadata.namespace}/${metadata.name}`),
+      podsOf: ({ metadata }) => listers.podsOf(`${metadata.namespace}/${metadata.name}`),
     };
   }
 }
@@ -71,8 +78,8 @@ export class Caches {
 interface CacheOptions<T extends KubeObject> {
   /** Every object of the kind, not only those labelled with a service. */
   readonly all?: boolean;
-  /** Changes concern no reconcile. */
-  readonly silent?: boolean;
+  /** A change that says nothing new concerns no reconcile. */
+  readonly isSame?: (before: T | undefined, after: T | undefined) => boolean;
   readonly transform?: (object: T) => T;
   readonly indexers?: Readonly<Record<string, (object: T) => readonly string[]>>;
 }
@@ -96,28 +103,4 @@ function ownChild<T extends KubeObject>(service: InferenceService, store: Lister
   const { namespace, name, uid } = service.metadata;
   const child = store.get(`${namespace}/${childName(name)}`);
   return child !== undefined && controllerUid(child).includes(uid) ? child : undefined;
-}
-
-/** Of a pod only what says whether it is ready: a cluster may have thousands. */
-function podEssence(pod: Pod): Pod {
-  const {
-    name = "",
-    namespace = "",
-    uid = "",
-    resourceVersion = "",
-    labels = {},
-    deletionTimestamp,
-  } = pod.metadata ?? {};
-  const ready = pod.status?.conditions?.filter((condition) => condition.type === "Ready") ?? [];
-  return {
-    metadata: {
-      name,
-      namespace,
-      uid,
-      resourceVersion,
-      labels,
-      ...(deletionTimestamp === undefined ? {} : { deletionTimestamp }),
-    },
-    status: { conditions: ready },
-  };
 }

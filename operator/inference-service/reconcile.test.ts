@@ -2,7 +2,7 @@
 // for the integration tests: the client here takes each one and returns it.
 
 import type { HorizontalPodAutoscaler } from "kubernetes-types/autoscaling/v2.js";
-import type { Service } from "kubernetes-types/core/v1.js";
+import type { Pod, Service } from "kubernetes-types/core/v1.js";
 import { expect, test } from "vitest";
 import type { Condition } from "../api/conditions.ts";
 import type { RawInferenceService } from "../api/inference-service.ts";
@@ -30,12 +30,14 @@ function emptyStore<T extends KubeObject>(): Store<T> {
 }
 
 class Stage {
+  readonly pods: Pod[] = [];
   readonly caches = {
     inferenceServices: emptyStore<RawInferenceService>(),
     deployments: emptyStore(),
     services: emptyStore<Service>(),
     horizontalPodAutoscalers: emptyStore<HorizontalPodAutoscaler>(),
     podDisruptionBudgets: emptyStore(),
+    podsOf: () => this.pods,
   } satisfies { [Kind in keyof Listers]: unknown };
   readonly writes: string[] = [];
   readonly bodies: object[] = [];

@@ -2,7 +2,7 @@
 
 import type { Deployment } from "kubernetes-types/apps/v1.js";
 import type { HorizontalPodAutoscaler } from "kubernetes-types/autoscaling/v2.js";
-import type { Service } from "kubernetes-types/core/v1.js";
+import type { Pod, Service } from "kubernetes-types/core/v1.js";
 import type { PodDisruptionBudget } from "kubernetes-types/policy/v1.js";
 import { z } from "zod";
 import { type Finding, finding, mergeConditions } from "../api/conditions.ts";
@@ -42,6 +42,8 @@ export interface Listers {
   readonly services: Lister<Service>;
   readonly horizontalPodAutoscalers: Lister<HorizontalPodAutoscaler>;
   readonly podDisruptionBudgets: Lister<PodDisruptionBudget>;
+  /** The pods labelled with the service `namespace/name`: of every revision, and only what `podEssence` keeps of them. */
+  readonly podsOf: (key: string) => readonly Pod[];
 }
 
 export interface ReconcilerOptions {
