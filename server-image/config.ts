@@ -2,13 +2,14 @@
 
 import { Command, Option } from "commander";
 
+import { ACCEPTANCE_NOT_GIVEN, type AcceptanceSettings, addAcceptanceOptions } from "./acceptance.ts";
 import { integer, seconds, text } from "./flags.ts";
 import { LOG_LEVELS, type LogLevel } from "./log.ts";
 import { addModelOptions, MODEL_NOT_GIVEN, type ModelSettings } from "./models/options.ts";
 import { addProtocolOptions, PROTOCOLS_NOT_GIVEN, type ProtocolSettings } from "./protocols/options.ts";
 import { addStorageOptions, STORAGE_NOT_GIVEN, type StorageConfig } from "./storage/options.ts";
 
-export interface Config extends ModelSettings, ProtocolSettings, StorageConfig {
+export interface Config extends ModelSettings, AcceptanceSettings, ProtocolSettings, StorageConfig {
   readonly modelName: string;
   /** 0: any free port. */
   readonly httpPort: number;
@@ -38,7 +39,13 @@ export function parseConfig(argv: readonly string[], print: (text: string) => vo
     .configureOutput({ writeOut: print, writeErr: print })
     .parse([...argv], { from: "user" });
   // Flags without a default are missing from what commander gives, where they are not on the command line.
-  return { ...MODEL_NOT_GIVEN, ...PROTOCOLS_NOT_GIVEN, ...STORAGE_NOT_GIVEN, ...command.opts<Config>() };
+  return {
+    ...MODEL_NOT_GIVEN,
+    ...ACCEPTANCE_NOT_GIVEN,
+    ...PROTOCOLS_NOT_GIVEN,
+    ...STORAGE_NOT_GIVEN,
+    ...command.opts<Config>(),
+  };
 }
 
 function makeCommand(): Command {
@@ -58,6 +65,7 @@ function makeCommand(): Command {
       integer("--grpc-port <port>", "port for gRPC; 0: any free one", { standard: 9000, min: 0, max: 65_535 }),
     );
   addModelOptions(command);
+  addAcceptanceOptions(command);
   addProtocolOptions(command);
   addStorageOptions(command);
   addRequestOptions(command);

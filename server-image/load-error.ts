@@ -20,6 +20,8 @@ export type LoadPhase = (typeof LOAD_PHASES)[number];
  * - `MODEL_INVALID` the file is no model that onnxruntime loads
  * - `MODEL_UNSUPPORTED` it loads, but has inputs or outputs that no protocol can carry
  * - `EXECUTION_PROVIDER_UNAVAILABLE` the model cannot run on the GPU that it was meant for
+ * - `CONTRACT_MISMATCH` its inputs or outputs are not those that were promised
+ * - `SMOKE_TEST_FAILED` it does not answer the sample request as expected
  * - `WORKER_FAILED` the thread that loads the model died
  */
 export type LoadErrorCode =
@@ -38,6 +40,8 @@ export type LoadErrorCode =
   | "MODEL_INVALID"
   | "MODEL_UNSUPPORTED"
   | "EXECUTION_PROVIDER_UNAVAILABLE"
+  | "CONTRACT_MISMATCH"
+  | "SMOKE_TEST_FAILED"
   | "WORKER_FAILED";
 
 /** Ends the program: written to the termination log as `{code, message, phase}`. */

@@ -2,6 +2,7 @@
 
 import { setTimeout } from "node:timers/promises";
 
+import { acceptModel } from "./acceptance.ts";
 import type { Config } from "./config.ts";
 import { patienceMs } from "./grace-period.ts";
 import { IoThreads } from "./io/io-threads.ts";
@@ -278,7 +279,10 @@ class Server implements RunningServer {
           handle: answerHttp,
         }),
       otherStatistics: async () => ((await this.#threads?.collect()) ?? []).map(({ statistics }) => statistics),
-      beforeReady: (loaded, { path }) => this.#prepare(loaded, path),
+      beforeReady: async (loaded, { path }) => {
+        await acceptModel(loaded, config);
+        await this.#prepare(loaded, path);
+      },
     };
   }
 

@@ -2,6 +2,7 @@
 
 import { fileURLToPath } from "node:url";
 
+import { ACCEPTANCE_NOT_GIVEN } from "./acceptance.ts";
 import type { Config } from "./config.ts";
 import type { Log } from "./log.ts";
 import type { Machine } from "./machine.ts";
@@ -93,6 +94,7 @@ export async function startTestServer(
     corsAllowOrigin: undefined,
     versionLabels: [],
     maxConnections: 10_000,
+    ...ACCEPTANCE_NOT_GIVEN,
     ...STORAGE_NOT_GIVEN,
     modelDirectory: "/nonexistent",
     pvcRoot: "/nonexistent",
