@@ -47,6 +47,7 @@ test("the walk reaches the deepest fields", () => {
   const paths = nodes.map(({ path }) => path);
   expect(paths).toContain(".spec.predictor.autoScaling.behavior.scaleDown.policies[].periodSeconds");
   expect(paths).toContain(".spec.predictor.model.resources.limits.*");
+  expect(paths).toContain(".spec.predictor.affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[]");
   expect(paths).toContain(".status.autoScaling.lastChanges[].reason");
 });
 
@@ -126,6 +127,32 @@ describe("every field is made for people", () => {
         const { default: value, description = "" } = schema as { default?: unknown; description?: string };
         if (typeof value !== "string" && typeof value !== "number") return true;
         return description.includes(`Default ${value}`) || description.includes(`${value} (default)`);
+      }),
+    ).toEqual([]);
+  });
+
+  test("a number says its unit", () => {
+    const unit = /\b(number of|seconds|milliseconds|bytes|rows|pods|replicas|requests|percent|in the unit of)\b/i;
+    // Those of Kubernetes say it in Kubernetes' words.
+    const passedOn =
+      /^[.]spec[.]predictor[.](affinity|securityContext|tolerations|topologySpread|volumes|model[.](env|volumeMounts))/;
+    expect(
+      offenders(({ path, schema }) => {
+        const isNumber = schema["type"] === "integer" || schema["type"] === "number";
+        if (!isNumber || !path.startsWith(".spec") || passedOn.test(path)) return true;
+        return unit.test(String(schema["description"]));
+      }),
+    ).toEqual([]);
+  });
+
+  test("a field that may be left out says what that means, or has a default", () => {
+    const own = /^[.]spec[.]predictor([.](model|accelerator|autoScaling|deploymentStrategy))?([.]\w+)?$/;
+    const required = new Set([".spec.predictor", ".spec.predictor.model", ".spec.predictor.model.storageUri"]);
+    expect(
+      offenders(({ path, schema }) => {
+        if (!own.test(path) || required.has(path) || path.endsWith("modelFormat")) return true;
+        const { default: value, description = "" } = schema as { default?: unknown; description?: string };
+        return value !== undefined || /default|absent|further|beside|short form|\be[.]g[.]/i.test(description);
       }),
     ).toEqual([]);
   });

@@ -28,15 +28,38 @@ function withValue(path: string, value: unknown): Record<string, unknown> {
 test("the smallest service gets every default", () => {
   const parsed = parseInferenceService(smallest);
   expect(parsed.data?.spec.predictor).toEqual({
-    model: smallest.spec.predictor.model,
+    model: {
+      ...smallest.spec.predictor.model,
+      startupProbe: { periodSeconds: 1, timeoutSeconds: 5, failureThreshold: 1800 },
+      readinessProbe: { periodSeconds: 5, timeoutSeconds: 5, failureThreshold: 2 },
+      livenessProbe: { periodSeconds: 10, timeoutSeconds: 10, failureThreshold: 6 },
+    },
     minReplicas: 1,
     maxReplicas: 10,
+    deploymentStrategy: { type: "RollingUpdate" },
+    drainSeconds: 30,
     autoScaling: {
       mode: "HPA",
       metrics: [{ type: "QueueDepth", target: 4 }],
       behavior: { scaleDown: { stabilizationWindowSeconds: 300 } },
     },
   });
+});
+
+test("the short form of KServe is a metric", () => {
+  const spec = { predictor: { ...smallest.spec.predictor, scaleMetric: "rps", scaleTarget: 50 } };
+  const { predictor } = parseInferenceService({ ...smallest, spec }).data?.spec ?? {};
+  expect(predictor?.autoScaling.metrics).toEqual([{ type: "RequestRate", target: 50 }]);
+});
+
+test("fields that are passed on to pods are kept whole", () => {
+  const fields = {
+    affinity: { nodeAffinity: { preferredDuringSchedulingIgnoredDuringExecution: [] } },
+    tolerations: [{ key: "batch", operator: "Exists" }],
+    volumes: [{ name: "own", emptyDir: { sizeLimit: "1Gi" } }],
+  };
+  const spec = { predictor: { ...smallest.spec.predictor, ...fields } };
+  expect(parseInferenceService({ ...smallest, spec }).data?.spec.predictor).toMatchObject(fields);
 });
 
 describe("what is given stays as it is", () => {
@@ -143,6 +166,10 @@ describe("what is wrong is named", () => {
       7200,
       "stabilizationWindowSeconds",
     ],
+    ["a metric that KServe has and this does not", "spec.predictor.scaleMetric", "cpu", "spec.predictor.scaleMetric"],
+    ["volumes that are no list", "spec.predictor.volumes", { name: "own" }, "spec.predictor.volumes"],
+    ["a volume that is no object", "spec.predictor.volumes", ["own"], "spec.predictor.volumes[0]"],
+    ["an affinity that is no object", "spec.predictor.affinity", "zone", "spec.predictor.affinity"],
     ["another kind", "kind", "Deployment", "kind"],
     ["another version", "apiVersion", "serving.plimsoll.dev/v2", "apiVersion"],
     ["an object that was never stored", "metadata.uid", undefined, "metadata"],

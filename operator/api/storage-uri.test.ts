@@ -26,6 +26,9 @@ describe("admitted", () => {
     "hf://owner/repo/model.onnx",
     "hf://Owner-1/repo.v2@refs%2Fpr%2F1/onnx/model.onnx",
     "pvc://claim/model.onnx",
+    "oci://registry.example.com/models/resnet",
+    "oci://registry.example.com:5000/resnet:7",
+    `oci://registry.example.com/resnet:7@sha256:${"a".repeat(64)}`,
   ])("%s", (storageUri) => {
     expect(isAdmitted(storageUri)).toBe(true);
   });
@@ -49,6 +52,9 @@ describe("refused", () => {
     "hf://me:secret@owner/repo/model.onnx",
     "pvc://claim/../../etc/passwd",
     "s3://models/../others",
+    "oci://resnet",
+    "oci://me:secret@registry.example.com/resnet",
+    "oci://registry.example.com/resnet@sha256:abc",
   ])("%s", (storageUri) => {
     expect(isAdmitted(storageUri)).toBe(false);
   });

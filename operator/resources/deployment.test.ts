@@ -21,6 +21,38 @@ test("a roll-out takes no replica away before another is ready", () => {
   });
 });
 
+describe("the strategy of the spec", () => {
+  test.each([
+    ["Recreate has no roll-out parameters", { type: "Recreate" }, { type: "Recreate" }],
+    [
+      "what is left out of rollingUpdate keeps its default",
+      { rollingUpdate: { maxUnavailable: 1 } },
+      { type: "RollingUpdate", rollingUpdate: { maxUnavailable: 1, maxSurge: "25%" } },
+    ],
+    [
+      "both may be given",
+      { rollingUpdate: { maxUnavailable: "50%", maxSurge: 0 } },
+      { type: "RollingUpdate", rollingUpdate: { maxUnavailable: "50%", maxSurge: 0 } },
+    ],
+  ])("%s", (_sentence, deploymentStrategy, strategy) => {
+    const service = makeInferenceService({ predictor: { deploymentStrategy } });
+    expect(makeDeployment(service, settings).spec?.strategy).toEqual(strategy);
+  });
+});
+
+describe("a roll-out has failed", () => {
+  const deadline = (options: object) =>
+    makeDeployment(makeInferenceService(options), settings).spec?.progressDeadlineSeconds;
+
+  test.each([
+    ["later than the start-up probe gives up", {}, 2400],
+    ["later still where loading may take longer", { model: { startupProbe: { failureThreshold: 7200 } } }, 7800],
+    ["when the spec says so", { predictor: { progressDeadlineSeconds: 1900 } }, 1900],
+  ])("%s", (_sentence, options, seconds) => {
+    expect(deadline(options)).toBe(seconds);
+  });
+});
+
 test("the selector, which cannot change, matches the pods and holds no revision", () => {
   const { selector, template } = makeDeployment(makeInferenceService(), settings).spec!;
   expect(selector).toEqual({ matchLabels: { [inferenceServiceLabel]: "resnet" } });

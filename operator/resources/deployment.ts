@@ -1,6 +1,6 @@
 // The Deployment that runs an InferenceService's pods.
 
-import type { Deployment } from "kubernetes-types/apps/v1.js";
+import type { Deployment, DeploymentStrategy } from "kubernetes-types/apps/v1.js";
 import type { InferenceService } from "../api/inference-service.ts";
 import { childMetadata, podSelector } from "./names.ts";
 import { makePodTemplate, type PodSettings } from "./pod-template.ts";
@@ -16,12 +16,29 @@ export function makeDeployment(service: InferenceService, settings: PodSettings)
     metadata: childMetadata(service),
     spec: {
       selector: { matchLabels: podSelector(service.metadata.name) },
-      // The old revision serves with all its replicas until as many new pods are ready.
-      strategy: { type: "RollingUpdate", rollingUpdate: { maxUnavailable: 0, maxSurge: "25%" } },
-      progressDeadlineSeconds: 600,
+      strategy: makeStrategy(service),
+      progressDeadlineSeconds: progressDeadlineSeconds(service),
       template: makePodTemplate(service, settings),
     },
   };
+}
+
+/** Unless told otherwise, the old revision serves with all its replicas until as many new pods are ready. */
+function makeStrategy(service: InferenceService): DeploymentStrategy {
+  const { type, rollingUpdate } = service.spec.predictor.deploymentStrategy;
+  if (type === "Recreate") return { type };
+  const { maxSurge = "25%", maxUnavailable = 0 } = rollingUpdate ?? {};
+  return { type, rollingUpdate: { maxSurge, maxUnavailable } };
+}
+
+/** For a node to be made, a pod to be placed on it and an image to be pulled. */
+const schedulingSeconds = 600;
+
+/** Later than the start-up probe gives up, so that a model which still loads does not count as failed. */
+function progressDeadlineSeconds(service: InferenceService): number {
+  const { model, progressDeadlineSeconds: given } = service.spec.predictor;
+  const { periodSeconds, failureThreshold } = model.startupProbe;
+  return given ?? periodSeconds * failureThreshold + schedulingSeconds;
 }
 
 /** Replicas of a Deployment that does not exist yet: what the load last asked for, so that one deleted by hand comes back at its size. */

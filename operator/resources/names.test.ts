@@ -9,7 +9,7 @@ import { makeHorizontalPodAutoscaler } from "./horizontal-pod-autoscaler.ts";
 import { commonLabels, selectorText, serviceUrl } from "./names.ts";
 import { makePodDisruptionBudget } from "./pod-disruption-budget.ts";
 import { makeService } from "./service.ts";
-import { claimName } from "./storage-uri.ts";
+import { modelVolume } from "./storage-uri.ts";
 
 /** RFC 1035, which the names of Services follow. */
 const serviceName = /^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/;
@@ -90,6 +90,6 @@ describe("the claim of a storageUri", () => {
     ["pvc://models", undefined],
     ["pvc:///x", undefined],
   ])("%s -> %s", (storageUri, claim) => {
-    expect(claimName(storageUri)).toBe(claim);
+    expect(modelVolume(storageUri)?.volume.persistentVolumeClaim?.claimName).toBe(claim);
   });
 });

@@ -8,7 +8,12 @@ export function childName(name: string): string {
   return `${name}-predictor`;
 }
 
-/** Where the model answers inside the cluster. Clients append the protocol's path, e.g. /v2/models/NAME/infer. */
+/** What clients call the model in request paths. */
+export function modelName(service: InferenceService): string {
+  return service.spec.predictor.model.name ?? service.metadata.name;
+}
+
+/** Where the model answers inside the cluster. Clients append the protocol's path, e.g. /v2/models/MODEL/infer. */
 export function serviceUrl(service: InferenceService): string {
   const { name, namespace } = service.metadata;
   return `http://${childName(name)}.${namespace}.svc`;

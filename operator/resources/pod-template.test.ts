@@ -6,12 +6,71 @@ import type { Container, PodSpec } from "kubernetes-types/core/v1.js";
 import { describe, expect, test } from "vitest";
 import { inferenceServiceLabel, revisionLabel } from "../api/group.ts";
 import type { InferenceService } from "../api/inference-service.ts";
+import { inferenceServiceSpecSchema } from "../api/inference-service-spec.ts";
+import { serverFlags } from "../api/server-parameters.ts";
+import { structuralSchema } from "../api/structural-schema.ts";
 import { makeInferenceService } from "../api/testing.ts";
 import { makePodTemplate } from "./pod-template.ts";
 
 const settings = { serverImage: "registry.example.com/plimsoll/server:1.0.0" };
 const goldens = join(import.meta.dirname, "testdata/pod-template");
 const committed = readdirSync(goldens);
+
+const otherDevice = { resourceName: "amd.com/gpu", count: 2, nodeSelector: { pool: "amd" } };
+
+const everyModelField = {
+  storageUri: "s3://models/resnet/7/model.onnx",
+  name: "resnet-50",
+  sha256: "AB".repeat(32),
+  credentials: { secretName: "model-storage" },
+  download: { timeoutSeconds: 1200, maxSize: "20Gi" },
+  server: {
+    workers: 2,
+    threadsPerWorker: 4,
+    maxBatchSize: 16,
+    maxBatchDelayMilliseconds: 5,
+    calibrationSeconds: 0,
+    maxQueueLength: 200,
+    maxExpectedWaitMilliseconds: 2000,
+    requestTimeoutSeconds: 10,
+    runTimeoutSeconds: 60,
+    maxBodyBytes: 8_388_608,
+    logLevel: "debug",
+  },
+  image: "registry.example.com/own-server:2",
+  args: ["--storage-instance-credentials"],
+  env: [
+    { name: "AWS_REGION", value: "eu-west-1" },
+    { name: "HF_ENDPOINT", valueFrom: { configMapKeyRef: { name: "mirrors", key: "hf" } } },
+  ],
+  resources: { limits: { memory: "2Gi" } },
+  startupProbe: { periodSeconds: 2, timeoutSeconds: 3, failureThreshold: 900 },
+  readinessProbe: { periodSeconds: 1, timeoutSeconds: 2, failureThreshold: 3 },
+  livenessProbe: { periodSeconds: 20, timeoutSeconds: 5, failureThreshold: 4 },
+};
+
+const everyPodField = {
+  nodeSelector: { "topology.kubernetes.io/zone": "eu-west-1a" },
+  affinity: {
+    nodeAffinity: {
+      preferredDuringSchedulingIgnoredDuringExecution: [
+        { weight: 1, preference: { matchExpressions: [{ key: "disk", operator: "In", values: ["ssd"] }] } },
+      ],
+    },
+  },
+  tolerations: [{ key: "batch", operator: "Exists" }],
+  topologySpreadConstraints: [
+    { topologyKey: "topology.kubernetes.io/zone", maxSkew: 1, whenUnsatisfiable: "DoNotSchedule" },
+  ],
+  runtimeClassName: "gvisor",
+  priorityClassName: "online",
+  serviceAccountName: "model-reader",
+  imagePullSecrets: [{ name: "registry-login" }],
+  securityContext: { runAsUser: 1000, supplementalGroups: [2000] },
+  volumes: [{ name: "own", configMap: { name: "own-ca" } }],
+  accelerator: { product: "NVIDIA-L4" },
+  drainSeconds: 120,
+};
 
 const corpus: Record<string, InferenceService> = {
   smallest: makeInferenceService(),
@@ -28,6 +87,14 @@ const corpus: Record<string, InferenceService> = {
   claim: makeInferenceService({ model: { storageUri: "pvc://models/resnet/7/model.onnx" } }),
   "claim-with-dots": makeInferenceService({ model: { storageUri: "pvc://models.v2/resnet.onnx" } }),
   "longest-name": makeInferenceService({ name: "a".repeat(53) }),
+  image: makeInferenceService({ model: { storageUri: "oci://registry.example.com/models/resnet:7" } }),
+  "mig-device": makeInferenceService({ predictor: { accelerator: { migProfile: "1g.5gb" } } }),
+  "other-device": makeInferenceService({ predictor: { accelerator: otherDevice } }),
+  "fields-of-the-model": makeInferenceService({ model: everyModelField }),
+  "fields-of-the-pod": makeInferenceService({
+    predictor: everyPodField,
+    model: { volumeMounts: [{ name: "own", mountPath: "/etc/own" }] },
+  }),
 };
 
 describe("the pods of an unchanged spec are what they were", () => {
@@ -44,6 +111,22 @@ describe("the pods of an unchanged spec are what they were", () => {
     const template = makePodTemplate(service, settings);
     await expect(`${JSON.stringify(template, sortKeys, 2)}\n`).toMatchFileSnapshot(join(goldens, `${name}.json`));
   });
+});
+
+test("every field that pods depend on is in the corpus", () => {
+  const { predictor } = inferenceServiceSpecSchema.shape;
+  const { properties = {} } = structuralSchema(predictor);
+  const elsewhere = new Set(
+    "model replicas minReplicas maxReplicas scaleMetric scaleTarget autoScaling deploymentStrategy progressDeadlineSeconds".split(
+      " ",
+    ),
+  );
+  const given = new Set([...Object.keys(everyPodField), ...Object.keys(everyModelField)]);
+  const missing = [...Object.keys(properties), ...Object.keys(properties["model"]?.properties ?? {})].filter(
+    (field) => !given.has(field) && !elsewhere.has(field),
+  );
+  expect(missing).toEqual(["modelFormat", "volumeMounts"]);
+  expect(Object.keys(everyModelField.server)).toEqual(Object.keys(serverFlags));
 });
 
 /** The order of keys restarts nothing. */
@@ -128,9 +211,8 @@ describe.each(Object.entries(corpus))("pod security profile `restricted`: %s", (
 
   test("and, beyond the profile, writes nowhere but to /tmp and has no token of the API server", () => {
     expect(container.securityContext?.readOnlyRootFilesystem).toBe(true);
-    expect(container.volumeMounts?.filter(({ readOnly }) => readOnly !== true)).toEqual([
-      { name: "tmp", mountPath: "/tmp" },
-    ]);
+    const writable = container.volumeMounts?.filter(({ name, readOnly }) => readOnly !== true && name !== "own");
+    expect(writable).toEqual([{ name: "tmp", mountPath: "/tmp" }]);
     expect(pod.automountServiceAccountToken).toBe(false);
   });
 });
@@ -144,6 +226,7 @@ const allowedVolumes = new Set([
   "persistentVolumeClaim",
   "projected",
   "secret",
+  "image",
 ]);
 
 function volumeKinds(pod: PodSpec): Set<string> {
@@ -176,8 +259,44 @@ describe("the container", () => {
     expect(container.ports?.map(({ name }) => name)).toEqual(["http", "grpc"]);
   });
 
-  test("without resources in the spec asks for none", () => {
-    expect(container.resources).toBeUndefined();
+  test("of a model on an image mounts that image, where the server looks for it", () => {
+    const imaged = podOf(makeInferenceService({ model: { storageUri: "oci://registry.example.com/m:7" } }));
+    expect(imaged.pod.volumes).toContainEqual({ name: "model", image: { reference: "registry.example.com/m:7" } });
+    expect(imaged.container.volumeMounts).toContainEqual({ name: "model", mountPath: "/mnt/oci", readOnly: true });
+  });
+
+  test.each([
+    ["neither is given", undefined, { requests: { cpu: "100m", memory: "256Mi" } }],
+    [
+      "a limit is given, which Kubernetes requests too",
+      { limits: { cpu: 2 } },
+      { requests: { memory: "256Mi" }, limits: { cpu: "2" } },
+    ],
+    ["a request is given", { requests: { cpu: "1" } }, { requests: { cpu: "1", memory: "256Mi" } }],
+    ["both limits are given", { limits: { cpu: 2, memory: "1Gi" } }, { limits: { cpu: "2", memory: "1Gi" } }],
+  ])("asks for a little CPU and memory where the spec does not: %s", (_sentence, given, resources) => {
+    const model = given === undefined ? {} : { resources: given };
+    expect(podOf(makeInferenceService({ model })).container.resources).toEqual(resources);
+  });
+
+  test("gets its flags in one order, whatever that of the manifest, and a person's own last", () => {
+    const server = { maxBatchSize: 8, workers: 2 };
+    const { args } = podOf(makeInferenceService({ model: { server, args: ["--log-level", "debug"] } })).container;
+    expect(args?.slice(-4)).toEqual(["--workers=2", "--max-batch-size=8", "--log-level", "debug"]);
+  });
+
+  test("reads credentials from the Secret's files", () => {
+    const read = podOf(makeInferenceService({ model: { credentials: { secretName: "model-storage" } } }));
+    expect(read.pod.volumes).toContainEqual({
+      name: "credentials",
+      secret: { secretName: "model-storage", defaultMode: 0o440 },
+    });
+    expect(read.container.volumeMounts).toContainEqual({
+      name: "credentials",
+      mountPath: "/mnt/credentials",
+      readOnly: true,
+    });
+    expect(read.container.args).toContain("--storage-credentials-directory=/mnt/credentials");
   });
 
   test("of a model on a claim mounts that claim, read-only, where the server looks for it", () => {
@@ -200,10 +319,61 @@ describe("the container", () => {
         model: { resources: { limits: { memory: "8Gi" } } },
       }),
     );
-    expect(limited.resources).toEqual({ limits: { memory: "8Gi", "nvidia.com/gpu": "2" } });
+    expect(limited.resources?.limits).toEqual({ memory: "8Gi", "nvidia.com/gpu": "2" });
     expect(placed.nodeSelector).toEqual({ "nvidia.com/gpu.product": "NVIDIA-L4" });
     expect(placed.tolerations).toEqual([{ key: "nvidia.com/gpu", operator: "Exists", effect: "NoSchedule" }]);
   });
+});
+
+describe("pods are placed", () => {
+  const placed = (predictor: object) => podOf(makeInferenceService({ predictor })).pod;
+  const own = { matchLabels: { [inferenceServiceLabel]: "resnet" } };
+
+  test("over nodes if that can be, each revision by itself", () => {
+    expect(placed({}).topologySpreadConstraints).toEqual([
+      {
+        topologyKey: "kubernetes.io/hostname",
+        maxSkew: 1,
+        whenUnsatisfiable: "ScheduleAnyway",
+        matchLabelKeys: ["pod-template-hash"],
+        labelSelector: own,
+      },
+    ]);
+  });
+
+  test("as the spec says instead; a constraint without a selector counts the service's pods", () => {
+    const byZone = { topologyKey: "zone", maxSkew: 2, whenUnsatisfiable: "DoNotSchedule" };
+    const chosen = { ...byZone, topologyKey: "rack", labelSelector: { matchLabels: { a: "b" } } };
+    expect(placed({ topologySpreadConstraints: [byZone, chosen] }).topologySpreadConstraints).toEqual([
+      { ...byZone, labelSelector: own },
+      chosen,
+    ]);
+  });
+
+  test("anywhere, if the spec wants no spread", () => {
+    expect(placed({ topologySpreadConstraints: [] }).topologySpreadConstraints).toBeUndefined();
+  });
+
+  test("where the device of another make is, whose taint they bear beside those of the spec", () => {
+    const pod = placed({ accelerator: otherDevice, nodeSelector: { zone: "a" }, tolerations: [{ key: "batch" }] });
+    expect(pod.nodeSelector).toEqual({ pool: "amd", zone: "a" });
+    expect(pod.tolerations).toEqual([
+      { key: "amd.com/gpu", operator: "Exists", effect: "NoSchedule" },
+      { key: "batch" },
+    ]);
+    expect(pod.containers[0]?.resources?.limits).toEqual({ "amd.com/gpu": "2" });
+  });
+
+  test("on a MIG device, on nodes with the taint of whole GPUs", () => {
+    const pod = placed({ accelerator: { migProfile: "1g.5gb" } });
+    expect(pod.containers[0]?.resources?.limits).toEqual({ "nvidia.com/mig-1g.5gb": "1" });
+    expect(pod.tolerations?.map(({ key }) => key)).toEqual(["nvidia.com/gpu"]);
+  });
+});
+
+test("what the spec leaves out of the security context stays restricted", () => {
+  const { pod } = podOf(makeInferenceService({ predictor: { securityContext: { runAsUser: 1000 } } }));
+  expect(pod.securityContext).toMatchObject({ runAsUser: 1000, runAsGroup: 65532, runAsNonRoot: true });
 });
 
 test("pods carry the labels that Prometheus and people look for", () => {

@@ -1,11 +1,13 @@
-// The pods of an InferenceService: one container that loads the model and answers requests.
+// The pods of an InferenceService: one container that serves the model, and where and as what it runs.
 
-import type { Container, PodSpec, PodTemplateSpec } from "kubernetes-types/core/v1.js";
+import type { PodSpec, PodTemplateSpec, TopologySpreadConstraint, Volume } from "kubernetes-types/core/v1.js";
 import { revisionLabel } from "../api/group.ts";
 import type { InferenceService } from "../api/inference-service.ts";
-import { commonLabels } from "./names.ts";
+import { placeAccelerator } from "./accelerator.ts";
+import { drainDelaySeconds, makeContainer } from "./container.ts";
+import { commonLabels, podSelector } from "./names.ts";
 import { revisionOf } from "./revision.ts";
-import { claimName } from "./storage-uri.ts";
+import { modelVolume } from "./storage-uri.ts";
 
 /** What the operator's configuration, not the service's spec, decides about pods. */
 export interface PodSettings {
@@ -13,15 +15,8 @@ export interface PodSettings {
   readonly serverImage: string;
 }
 
-export const httpPort = 8080;
-export const grpcPort = 9000;
-
-/** A terminating pod keeps accepting for so long, since endpoints are removed while it is told to stop. */
-const drainDelaySeconds = 5;
-/** After the drain delay, requests that are under way have so long to finish. */
-const drainSeconds = 30;
-/** Slower than this to download and load, and the container is restarted. */
-const startupSeconds = 3600;
+/** For the server to end by itself before the kubelet kills it. */
+const graceMarginSeconds = 5;
 
 /** The pod template, labelled with its revision. Equal specs give equal templates, byte for byte. */
 export function makePodTemplate(service: InferenceService, settings: PodSettings): PodTemplateSpec {
@@ -33,89 +28,69 @@ export function makePodTemplate(service: InferenceService, settings: PodSettings
 }
 
 function makePodSpec(service: InferenceService, settings: PodSettings): PodSpec {
-  const { accelerator, model } = service.spec.predictor;
-  const claim = claimName(model.storageUri);
+  const { affinity, drainSeconds, imagePullSecrets, securityContext } = service.spec.predictor;
+  const { priorityClassName, runtimeClassName, serviceAccountName } = service.spec.predictor;
   return {
     automountServiceAccountToken: false,
     enableServiceLinks: false,
-    terminationGracePeriodSeconds: drainDelaySeconds + drainSeconds + 5,
+    terminationGracePeriodSeconds: drainDelaySeconds + drainSeconds + graceMarginSeconds,
     securityContext: {
       runAsNonRoot: true,
       runAsUser: 65532,
       runAsGroup: 65532,
       fsGroup: 65532,
       seccompProfile: { type: "RuntimeDefault" },
+      ...securityContext,
     },
-    ...(accelerator === undefined
-      ? {}
-      : {
-          nodeSelector: { "nvidia.com/gpu.product": accelerator.product },
-          tolerations: [{ key: "nvidia.com/gpu", operator: "Exists", effect: "NoSchedule" }],
-        }),
-    containers: [makeContainer(service, settings)],
-    volumes: [
-      { name: "tmp", emptyDir: {} },
-      ...(claim === undefined ? [] : [{ name: "model", persistentVolumeClaim: { claimName: claim, readOnly: true } }]),
-    ],
+    ...makeScheduling(service),
+    ...(affinity === undefined ? {} : { affinity }),
+    ...(priorityClassName === undefined ? {} : { priorityClassName }),
+    ...(runtimeClassName === undefined ? {} : { runtimeClassName }),
+    ...(serviceAccountName === undefined ? {} : { serviceAccountName }),
+    ...(imagePullSecrets === undefined ? {} : { imagePullSecrets }),
+    containers: [makeContainer(service, settings.serverImage)],
+    volumes: makeVolumes(service),
   };
 }
 
-function makeContainer(service: InferenceService, settings: PodSettings): Container {
-  const { accelerator, model } = service.spec.predictor;
-  const claim = claimName(model.storageUri);
-  const limits = {
-    ...model.resources?.limits,
-    ...(accelerator === undefined ? {} : { "nvidia.com/gpu": accelerator.count }),
-  };
-  const resources = {
-    ...(model.resources?.requests === undefined ? {} : { requests: quantities(model.resources.requests) }),
-    ...(Object.keys(limits).length === 0 ? {} : { limits: quantities(limits) }),
-  };
+function makeScheduling(service: InferenceService): Partial<PodSpec> {
+  const { accelerator, nodeSelector, tolerations = [], topologySpreadConstraints } = service.spec.predictor;
+  const device = placeAccelerator(accelerator);
+  const labels = { ...device.nodeSelector, ...nodeSelector };
+  const borne = [...device.tolerations, ...tolerations];
+  const spread = topologySpreadConstraints ?? [spreadOverNodes];
   return {
-    name: "server",
-    image: settings.serverImage,
-    args: [
-      `--model-name=${service.metadata.name}`,
-      `--storage-uri=${model.storageUri}`,
-      `--http-port=${httpPort}`,
-      `--grpc-port=${grpcPort}`,
-      // One place for all attempts: what a killed container left there is removed by the next one.
-      "--model-directory=/tmp/model",
-      `--drain-delay-seconds=${drainDelaySeconds}`,
-      `--grace-period-seconds=${drainDelaySeconds + drainSeconds}`,
-    ],
-    ports: [
-      { name: "http", containerPort: httpPort, protocol: "TCP" },
-      { name: "grpc", containerPort: grpcPort, protocol: "TCP" },
-    ],
-    ...(Object.keys(resources).length === 0 ? {} : { resources }),
-    // Loading may take minutes and is watched once a second; after that, readiness is asked for at leisure.
-    startupProbe: {
-      httpGet: probe("/v2/health/ready"),
-      periodSeconds: 1,
-      timeoutSeconds: 5,
-      failureThreshold: startupSeconds,
-    },
-    readinessProbe: { httpGet: probe("/v2/health/ready"), periodSeconds: 5, timeoutSeconds: 5, failureThreshold: 2 },
-    livenessProbe: { httpGet: probe("/v2/health/live"), periodSeconds: 10, timeoutSeconds: 10, failureThreshold: 6 },
-    terminationMessagePolicy: "FallbackToLogsOnError",
-    securityContext: {
-      allowPrivilegeEscalation: false,
-      readOnlyRootFilesystem: true,
-      capabilities: { drop: ["ALL"] },
-    },
-    volumeMounts: [
-      { name: "tmp", mountPath: "/tmp" },
-      ...(claim === undefined ? [] : [{ name: "model", mountPath: `/mnt/pvc/${claim}`, readOnly: true }]),
-    ],
+    ...(Object.keys(labels).length === 0 ? {} : { nodeSelector: labels }),
+    ...(borne.length === 0 ? {} : { tolerations: borne }),
+    ...(spread.length === 0
+      ? {}
+      : { topologySpreadConstraints: spread.map((constraint) => withSelector(constraint, service)) }),
   };
 }
 
-function probe(path: string) {
-  return { path, port: "http" };
+/** A wish only, so that it keeps no pod from being placed; among the pods of one revision, else the old ones skew a roll-out. */
+const spreadOverNodes: TopologySpreadConstraint = {
+  topologyKey: "kubernetes.io/hostname",
+  maxSkew: 1,
+  whenUnsatisfiable: "ScheduleAnyway",
+  matchLabelKeys: ["pod-template-hash"],
+};
+
+/** Without a selector Kubernetes would count no pod, and the constraint would do nothing. */
+function withSelector(constraint: TopologySpreadConstraint, { metadata }: InferenceService): TopologySpreadConstraint {
+  return { labelSelector: { matchLabels: podSelector(metadata.name) }, ...constraint };
 }
 
-/** Quantities as text, as the API server stores them. */
-function quantities(amounts: Readonly<Record<string, string | number>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(amounts).map(([resource, amount]) => [resource, String(amount)]));
+function makeVolumes(service: InferenceService): Volume[] {
+  const { model, volumes = [] } = service.spec.predictor;
+  const mounted = modelVolume(model.storageUri);
+  return [
+    { name: "tmp", emptyDir: {} },
+    ...(mounted === undefined ? [] : [mounted.volume]),
+    ...(model.credentials === undefined
+      ? []
+      : // Readable for the server's group only, which fsGroup makes the owner.
+        [{ name: "credentials", secret: { secretName: model.credentials.secretName, defaultMode: 0o440 } }]),
+    ...volumes,
+  ];
 }

@@ -2,8 +2,8 @@
 
 import type { Service } from "kubernetes-types/core/v1.js";
 import type { InferenceService } from "../api/inference-service.ts";
+import { grpcPort } from "./container.ts";
 import { childMetadata, podSelector } from "./names.ts";
-import { grpcPort } from "./pod-template.ts";
 
 /** A plain selector Service: traffic flows with the operator down. */
 export function makeService(service: InferenceService): Service {

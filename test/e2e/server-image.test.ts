@@ -9,7 +9,8 @@ import { loadSync } from "@grpc/proto-loader";
 import { protoPath } from "grpc-health-check";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { makeInferenceService } from "../../operator/api/testing.ts";
-import { grpcPort, httpPort, makePodTemplate } from "../../operator/resources/pod-template.ts";
+import { grpcPort, httpPort } from "../../operator/resources/container.ts";
+import { makePodTemplate } from "../../operator/resources/pod-template.ts";
 import packageJson from "../../server-image/package.json" with { type: "json" };
 import { Container, docker, dockerAnswers, unpack } from "./docker.ts";
 

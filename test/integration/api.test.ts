@@ -1,9 +1,20 @@
 // The custom resource definition in a real API server: accepted as structural, and refusing bad manifests clearly.
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { customResourceDefinitions } from "../../operator/kube/resource-types.ts";
-import { type ServiceManifest, Stage } from "./stage.ts";
+import { parseInferenceService } from "../../operator/api/inference-service.ts";
+import { fieldSetDigest, fieldSetOf } from "../../operator/kube/field-set.ts";
+import { ownershipDigest } from "../../operator/kube/managed-fields.ts";
+import { customResourceDefinitions, deployments } from "../../operator/kube/resource-types.ts";
+import { makeDeployment } from "../../operator/resources/deployment.ts";
+import { everyField } from "./every-field.ts";
+import { namespace, type ServiceManifest, Stage } from "./stage.ts";
 import { until } from "./until.ts";
+
+interface Refusal {
+  readonly manifest: () => ServiceManifest;
+  readonly field: string;
+  readonly says: RegExp;
+}
 
 let stage: Stage;
 
@@ -64,11 +75,56 @@ describe("the custom resource definition", () => {
       maxReplicas: 10,
       autoScaling: {
         mode: "HPA",
-        metrics: [{ type: "QueueDepth", target: 4 }],
-        behavior: { scaleDown: { stabilizationWindowSeconds: 300 } },
       },
+      drainSeconds: 30,
+      deploymentStrategy: { type: "RollingUpdate" },
+      model: { startupProbe: { periodSeconds: 1, failureThreshold: 1800 } },
     });
   });
+
+  test("keeps every field, and adds nothing to those of Kubernetes", async () => {
+    const written = stage.manifest("every", everyField);
+    await stage.apply(written);
+    expect((await stage.service("every"))?.spec?.predictor).toMatchObject(everyField);
+    expect((await stage.service("every"))?.spec?.predictor["volumes"]).toEqual(everyField["volumes"]);
+  });
+});
+
+describe("a Deployment", () => {
+  const corpus: Record<string, Readonly<Record<string, unknown>>> = {
+    "every field": everyField,
+    "an image as the model": { model: { modelFormat: { name: "onnx" }, storageUri: "oci://example.com/m:7" } },
+    "a MIG device": { accelerator: { migProfile: "1g.5gb" } },
+    nothing: {},
+  };
+  test.each(Object.entries(corpus))("of a service with %s is owned as was foreseen", async (_what, overrides) => {
+    const deployment = await deploymentOf(overrides);
+    const applied = await stage.client.apply(deployments, deployment, { fieldManager: "plimsoll" });
+    const owned = ownershipDigest(applied, { manager: "plimsoll", operation: "Apply" });
+    expect(owned).toBe(fieldSetDigest(fieldSetOf(deployment, deployments.structure)));
+    await stage.client.delete(deployments, { namespace, name: "rendered-predictor" });
+  });
+
+  test("can change its strategy to Recreate and back", async () => {
+    const apply = async (type: string) =>
+      stage.client.apply(deployments, await deploymentOf({ deploymentStrategy: { type } }), {
+        fieldManager: "plimsoll",
+      });
+    await apply("RollingUpdate");
+    expect((await apply("Recreate")).spec?.strategy).toEqual({ type: "Recreate" });
+    expect((await apply("RollingUpdate")).spec?.strategy?.rollingUpdate).toEqual({
+      maxSurge: "25%",
+      maxUnavailable: 0,
+    });
+    await stage.client.delete(deployments, { namespace, name: "rendered-predictor" });
+  });
+
+  async function deploymentOf(overrides: Readonly<Record<string, unknown>>) {
+    const service = await stage.apply(stage.manifest("rendered", overrides));
+    const parsed = parseInferenceService(service);
+    if (!parsed.success) throw parsed.error;
+    return makeDeployment(parsed.data, { serverImage: "plimsoll/server:dev" });
+  }
 });
 
 describe("the API server", () => {
@@ -79,13 +135,163 @@ describe("the API server", () => {
     "an https URI": () => model({ storageUri: "https://models.example.com/a/model.onnx" }),
     "a folder in S3": () => model({ storageUri: "s3://models/resnet/" }),
     "a file of Hugging Face": () => model({ storageUri: "hf://owner/repo@main/onnx/model.onnx" }),
+    "an image": () => model({ storageUri: "oci://registry.example.com:5000/models/resnet:7" }),
+    "credentials for S3": () => model({ storageUri: "s3://models/m", credentials: { secretName: "keys" } }),
+    "the short form of KServe": () => predictor({ scaleMetric: "rps", scaleTarget: 50 }),
+    "no spread": () => predictor({ topologySpreadConstraints: [] }),
+    "one pod replaced at a time in place": () =>
+      predictor({ deploymentStrategy: { rollingUpdate: { maxSurge: 0, maxUnavailable: 1 } } }),
+    "a long start-up with its deadline": () =>
+      predictor({
+        ...model({ startupProbe: { failureThreshold: 7200 } }).spec?.predictor,
+        progressDeadlineSeconds: 8000,
+      }),
+    "a device of another make": () => predictor({ accelerator: { resourceName: "amd.com/gpu", count: 2 } }),
     "a name of 53 characters": () => named("a".repeat(53)),
   };
   test.each(Object.entries(accepted))("accepts %s", async (_what, manifest) => {
     expect(await create(manifest())).toMatch(/created \(server dry run\)/);
   });
 
-  const refused: Record<string, { manifest: () => ServiceManifest; field: string; says: RegExp }> = {
+  const refusedCombinations: Record<string, Refusal> = {
+    "the short form beside the long one": {
+      manifest: () =>
+        predictor({
+          scaleMetric: "rps",
+          scaleTarget: 5,
+          autoScaling: { metrics: [{ type: "QueueDepth", target: 4 }] },
+        }),
+      field: "spec.predictor.scaleMetric",
+      says: /without autoScaling\.metrics: write \{type: RequestRate/,
+    },
+    "half of the short form": {
+      manifest: () => predictor({ scaleTarget: 5 }),
+      field: "spec.predictor.scaleMetric",
+      says: /must be given together/,
+    },
+    "a metric of KServe that is not measured": {
+      manifest: () => predictor({ scaleMetric: "concurrency", scaleTarget: 5 }),
+      field: "spec.predictor.scaleMetric",
+      says: /must be rps; instead of concurrency/,
+    },
+    "metrics that nobody reads in mode External": {
+      manifest: () => predictor({ autoScaling: { mode: "External", metrics: [{ type: "QueueDepth", target: 4 }] } }),
+      field: "spec.predictor.autoScaling",
+      says: /must be left out with mode External/,
+    },
+    "a checksum of a folder": {
+      manifest: () => model({ storageUri: "s3://models/resnet/", sha256: "a".repeat(64) }),
+      field: "spec.predictor.model.sha256",
+      says: /one file or archive/,
+    },
+    "a checksum of an image": {
+      manifest: () => model({ storageUri: "oci://example.com/resnet:7", sha256: "a".repeat(64) }),
+      field: "spec.predictor.model.sha256",
+      says: /@sha256:DIGEST/,
+    },
+    "credentials that nothing asks for": {
+      manifest: () => model({ credentials: { secretName: "keys" } }),
+      field: "spec.predictor.model.credentials",
+      says: /only be given for s3:/,
+    },
+    "limits on a download that there is not": {
+      manifest: () => model({ download: { timeoutSeconds: 5 } }),
+      field: "spec.predictor.model.download",
+      says: /is read in place/,
+    },
+    "a start-up shorter than the download": {
+      manifest: () => model({ storageUri: "s3://models/m", startupProbe: { failureThreshold: 300 } }),
+      field: "spec.predictor.model.startupProbe",
+      says: /raise failureThreshold or lower download\.timeoutSeconds/,
+    },
+    "a deadline before the start-up's end": {
+      manifest: () => predictor({ progressDeadlineSeconds: 600 }),
+      field: "spec.predictor.progressDeadlineSeconds",
+      says: /must be more seconds than model\.startupProbe allows/,
+    },
+    "a flag that the spec sets": {
+      manifest: () => model({ args: ["--workers=3"] }),
+      field: "spec.predictor.model.args",
+      says: /use model\.server/,
+    },
+    "a variable of Plimsoll's own": {
+      manifest: () => model({ env: [{ name: "PLIMSOLL_X", value: "1" }] }),
+      field: "spec.predictor.model.env",
+      says: /Plimsoll's own/,
+    },
+    "a volume of Plimsoll's own": {
+      manifest: () => predictor({ volumes: [{ name: "tmp", emptyDir: {} }] }),
+      field: "spec.predictor.volumes",
+      says: /choose another name/,
+    },
+    "a volume that nothing mounts": {
+      manifest: () => predictor({ volumes: [{ name: "own", emptyDir: {} }] }),
+      field: "spec.predictor.volumes",
+      says: /add it to model\.volumeMounts/,
+    },
+    "a mount of no volume": {
+      manifest: () => model({ volumeMounts: [{ name: "own", mountPath: "/own" }] }),
+      field: "spec.predictor.model.volumeMounts",
+      says: /must name one of predictor\.volumes/,
+    },
+    "a mount over the server's own": {
+      manifest: () => model({ volumeMounts: [{ name: "own", mountPath: "/tmp/" }] }),
+      field: "spec.predictor.model.volumeMounts",
+      says: /must not be \/, \/tmp/,
+    },
+    "a path of the node": {
+      manifest: () => predictor({ volumes: [{ name: "own", hostPath: { path: "/" } }] }),
+      field: "spec.predictor.volumes[0].hostPath",
+      says: /unknown field/,
+    },
+    "several MIG devices": {
+      manifest: () => predictor({ accelerator: { migProfile: "1g.5gb", count: 2 } }),
+      field: "spec.predictor.accelerator.count",
+      says: /must be 1 with migProfile/,
+    },
+    "a MIG device and another resource": {
+      manifest: () => predictor({ accelerator: { migProfile: "1g.5gb", resourceName: "nvidia.com/gpu" } }),
+      field: "spec.predictor.accelerator.resourceName",
+      says: /must be left out with migProfile/,
+    },
+    "a product of another make": {
+      manifest: () => predictor({ accelerator: { product: "MI300X", resourceName: "amd.com/gpu" } }),
+      field: "spec.predictor.accelerator.product",
+      says: /use accelerator\.nodeSelector instead/,
+    },
+    "a product said twice": {
+      manifest: () =>
+        predictor({ accelerator: { product: "NVIDIA-L4" }, nodeSelector: { "nvidia.com/gpu.product": "NVIDIA-A10" } }),
+      field: "spec.predictor.nodeSelector",
+      says: /leave one of them out/,
+    },
+    "GPUs among the resources too": {
+      manifest: () =>
+        predictor({
+          ...model({ resources: { limits: { "nvidia.com/gpu": 1 } } }).spec?.predictor,
+          accelerator: { product: "NVIDIA-L4" },
+        }),
+      field: "spec.predictor.model.resources",
+      says: /say it in accelerator\.count/,
+    },
+    "a roll-out that cannot exchange anything": {
+      manifest: () => predictor({ deploymentStrategy: { rollingUpdate: { maxSurge: "0%" } } }),
+      field: "spec.predictor.deploymentStrategy.rollingUpdate",
+      says: /set maxUnavailable: 1/,
+    },
+    "a surge without a rolling update": {
+      manifest: () => predictor({ deploymentStrategy: { type: "Recreate", rollingUpdate: { maxSurge: 1 } } }),
+      field: "spec.predictor.deploymentStrategy.rollingUpdate",
+      says: /leave it out with Recreate/,
+    },
+    "a surge that is no percentage": {
+      manifest: () => predictor({ deploymentStrategy: { rollingUpdate: { maxSurge: "a quarter" } } }),
+      field: "spec.predictor.deploymentStrategy.rollingUpdate.maxSurge",
+      says: /must be a number of pods/,
+    },
+  };
+
+  const refused: Record<string, Refusal> = {
     "negative replicas": {
       manifest: () => predictor({ minReplicas: -1 }),
       field: "spec.predictor.minReplicas",
@@ -114,7 +320,7 @@ describe("the API server", () => {
     "an unknown scheme": {
       manifest: () => model({ storageUri: "ftp://host/model.onnx" }),
       field: "spec.predictor.model.storageUri",
-      says: /must be https:\/\/HOST\/PATH, http:\/\/HOST\/PATH, s3:\/\/BUCKET\/PATH, .* or pvc:\/\/CLAIM\/PATH/,
+      says: /must be https:\/\/HOST\/PATH, http:\/\/HOST\/PATH, s3:\/\/BUCKET\/PATH, .* or oci:\/\/REGISTRY\/IMAGE/,
     },
     "a password in the URI": {
       manifest: () => model({ storageUri: "https://me:secret@host/model.onnx" }),
@@ -200,6 +406,7 @@ describe("the API server", () => {
       field: "spec.predictor.accelerator.count",
       says: /greater than or equal to 1/,
     },
+    ...refusedCombinations,
     "a field that does not exist": {
       manifest: () => predictor({ maxReplica: 3 }),
       field: "spec.predictor.maxReplica",
