@@ -3,7 +3,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { type Condition, conditionReasons, finding, mergeConditions, rfc3339 } from "./conditions.ts";
+import { type Condition, conditionReasons, failureReasons, finding, mergeConditions, rfc3339 } from "./conditions.ts";
 
 const now = new Date("2026-03-01T12:00:00.900Z");
 const earlier = "2026-02-01T00:00:00Z";
@@ -79,17 +79,30 @@ describe("the catalogue", () => {
   });
 });
 
-/** `TYPE REASON` of every finding in the operator's sources; why a signal is unknown becomes the reason of MetricsAvailable. */
+/**
+ * `TYPE REASON` of every finding in the operator's sources. Why a signal is unknown becomes the reason of
+ * MetricsAvailable, a failure that of each condition about pods, and what those say that of Reconciling and Stalled.
+ */
 function reasonsGiven(): Set<string> {
   const operator = join(import.meta.dirname, "..");
-  const sources = readdirSync(operator, { recursive: true, encoding: "utf8" })
-    .filter((path) => path.endsWith(".ts") && !path.endsWith(".test.ts"))
-    .map((path) => readFileSync(join(operator, path), "utf8"))
-    .join("\n");
-  const findings = sources.matchAll(/\bfinding\(\s*"(\w+)",\s*"\w+",\s*"(\w+)"/g);
+  const paths = readdirSync(operator, { recursive: true, encoding: "utf8" }).filter(
+    (path) => path.endsWith(".ts") && !path.endsWith(".test.ts"),
+  );
+  const read = (chosen: readonly string[]) =>
+    chosen.map((path) => readFileSync(join(operator, path), "utf8")).join("\n");
+  const sources = read(paths);
+  const findings = [...sources.matchAll(/\bfinding\(\s*"(\w+)",\s*"\w+",\s*"(\w+)"/g)];
   const unknowns = sources.matchAll(/\b(?:unknownSignal\(|QueryError\(|reason: )"(\w+)"/g);
+  const diagnoses = read(paths.filter((path) => /inference-service\/(?:diagnosis|[a-z]+-failure)\.ts$/.test(path)));
+  const failures = [...diagnoses.matchAll(/"(\w+)"/g)].flatMap(([, word = ""]) =>
+    word in failureReasons ? [word] : [],
+  );
   return new Set([
-    ...[...findings].map(([, type, reason]) => `${type} ${reason}`),
+    ...findings.map(([, type, reason]) => `${type} ${reason}`),
+    ...findings.flatMap(([, , reason]) => ["Reconciling", "Stalled"].map((type) => `${type} ${reason}`)),
     ...[...unknowns].map(([, reason]) => `MetricsAvailable ${reason}`),
+    ...failures.flatMap((reason) =>
+      ["Ready", "ModelReady", "RolloutComplete", "Reconciling"].map((type) => `${type} ${reason}`),
+    ),
   ]);
 }

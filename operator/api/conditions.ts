@@ -1,20 +1,85 @@
 // The catalogue of condition types and reasons, and the rule by which a condition changes.
 
+import { publicText } from "./public-text.ts";
+
+/** Why pods are not made, placed, started or kept running: a reason of each condition in `conditionsThatFail`. */
+export const failureReasons = {
+  QuotaExceeded: "A quota of the namespace forbids another pod.",
+  PodRefused: "The API server refuses to create a pod: a policy, a limit range or a webhook forbids it.",
+  NoMatchingNode: "No node has the labels that the pod's node selector or node affinity asks for.",
+  AcceleratorsExhausted: "No node that the pod may run on has enough free GPUs.",
+  ResourcesExhausted: "No node that the pod may run on has enough free CPU, memory, storage or room for pods.",
+  UntoleratedTaint: "The nodes that the pod may run on have a taint that it does not tolerate.",
+  VolumeNotBound: "A PersistentVolumeClaim does not exist, is not bound, or is bound where the pod cannot run.",
+  PlacementUnsatisfied: "Topology spread or pod affinity leaves no node for the pod.",
+  Unschedulable: "The scheduler found no node, for another reason that the message gives.",
+  PodFailed: "A node gave up the pod: it was evicted, or not admitted.",
+  MissingSecretOrConfigMap: "A Secret or ConfigMap that the pod names, or the key in it, does not exist.",
+  ContainerConfigInvalid: "The kubelet cannot make the container's configuration.",
+  ImageNameInvalid: "The image's name is not one.",
+  ImagePullFailed: "The image cannot be pulled.",
+  ContainerStartFailed: "The container runtime cannot start the container.",
+  OutOfMemoryWhileLoading: "The container took more memory than its limit before the model was loaded.",
+  OutOfMemoryWhileServing: "The container took more memory than its limit while it answered requests.",
+  ContainerCrashed: "The container ended; the message has the exit code and what it said last.",
+  InvalidStorageUri: "The server cannot use the model's address.",
+  InvalidStorageSetting: "A setting beside the model's address is wrong or missing, such as a credential's form.",
+  AddressNotAllowed: "The model's host has an address that downloads may not connect to.",
+  ModelNotFound: "Nothing is at the model's address, or nothing that is a model.",
+  AccessDenied: "The storage or the file system denies access to the model.",
+  StorageUnavailable: "The model's storage cannot be reached, or kept failing.",
+  DownloadTimeout: "The download took longer than is allowed.",
+  ModelTooLarge: "The model has more bytes or files than are allowed.",
+  WriteFailed: "The pod's disk did not take the downloaded model.",
+  ChecksumMismatch: "The downloaded model is not the one that was asked for.",
+  ArchiveInvalid: "The archive that holds the model is damaged, or of an unknown kind.",
+  UnsafePath: "A name or a link in the model leads out of the model's folder.",
+  ModelInvalid: "The model is damaged, or no model of its format.",
+  UnsupportedOperator: "The model uses an operator, or a version of one, that the server's runtime does not have.",
+  ModelUnsupported: "The model has inputs or outputs that no protocol can carry.",
+  ExecutionProviderUnavailable: "The model cannot run on the GPU that it was meant for.",
+  WorkerFailed: "The thread that loads the model died.",
+  WarmUpFailed: "The model loads, and fails when it is run for the first time.",
+  ServerFailed: "The server ended with an error of its own; the message has it.",
+} as const satisfies Record<string, string>;
+
+export type FailureReason = keyof typeof failureReasons;
+
 /** Every condition that Plimsoll sets, with its reasons and what each one means. */
 export const conditionReasons = {
   Ready: {
-    Serving: "At least minReplicas pods of the service answer requests.",
+    Serving: "At least minReplicas pods of the service answer requests, and the newest revision is among them.",
+    ServingEarlierRevision:
+      "At least minReplicas pods answer requests, none of them of the newest revision; observedGeneration is an earlier one.",
     TooFewReplicas: "Fewer than minReplicas pods are ready; the message says how many.",
     NoReadyReplicas: "No pod is ready, so no request is answered.",
     InvalidSpec: "The spec asks for something that the API server could not check; the message names the field.",
     ChildRefused:
       "The API server forbids an object that this service needs, by a quota or a policy; it is tried again.",
     ChildNotControlled: "An object of the name that this service needs exists and belongs to somebody else.",
+    ...failureReasons,
+  },
+  ModelReady: {
+    Loaded: "A pod has loaded the revision that the spec asks for, and has warmed it up.",
+    Loading: "No pod has loaded the revision that the spec asks for yet, and none has failed to.",
+    NoReplicas: "No replica is wanted, so no pod has loaded the revision.",
+    ...failureReasons,
   },
   RolloutComplete: {
     UpToDate: "Every pod runs the revision that the spec asks for.",
     RollingOut: "Pods of the newest revision are being made ready; the earlier ones serve until then.",
     ProgressDeadlineExceeded: "The newest revision did not become ready in time; the earlier one goes on serving.",
+    ...failureReasons,
+  },
+  Reconciling: {
+    RollingOut: "The cluster is being brought to what the spec asks for.",
+    ChildRefused: "The API server forbids an object that this service needs; it is tried again.",
+    ...failureReasons,
+  },
+  Stalled: {
+    InvalidSpec: "The spec has to be changed first; the message names the field.",
+    ChildNotControlled: "Somebody else's object has to go first; the message names it.",
+    ProgressDeadlineExceeded: "The newest revision did not become ready in time.",
   },
   MetricsAvailable: {
     SignalsFresh: "Every ready pod reports, and every signal is fresh.",
@@ -61,14 +126,14 @@ export interface Finding<T extends ConditionType> {
 /** A finding of any type. */
 export type AnyFinding = { [T in ConditionType]: Finding<T> }[ConditionType];
 
-/** States a condition. The types tie the reason to the condition it belongs to. */
+/** States a condition. The types tie the reason to the condition it belongs to; the message may be of any origin. */
 export function finding<T extends ConditionType>(
   type: T,
   status: Condition["status"],
   reason: Reason<T>,
   message: string,
 ): Finding<T> {
-  return { type, status, reason, message };
+  return { type, status, reason, message: publicText(message) };
 }
 
 /** Turns findings into conditions: the transition time moves only when the status flips. */

@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
-import { conditionReasons } from "./conditions.ts";
+import { conditionReasons, failureReasons } from "./conditions.ts";
 import { customResourceDefinition } from "./custom-resource-definition.ts";
 import { generatedFiles } from "./generate.ts";
 
@@ -20,12 +20,14 @@ test("the committed definition reads as the one that was made", () => {
   expect(parse(files[path ?? ""] ?? "")).toEqual(customResourceDefinition());
 });
 
-test("every reason is on the page of conditions, under its condition, with its meaning", () => {
+test("every reason is on the page of conditions, under its condition or the failures, with its meaning", () => {
   const page = files["docs/conditions.md"] ?? "";
   const sections = new Map(page.split("\n## ").map((section) => [section.split("\n")[0], section]));
   for (const [type, reasons] of Object.entries(conditionReasons)) {
     for (const [reason, meaning] of Object.entries(reasons)) {
-      expect(sections.get(type)).toContain(`| \`${reason}\` | ${meaning} |`);
+      const isFailure = reason in failureReasons;
+      expect(sections.get(isFailure ? "Failures" : type)).toContain(`| \`${reason}\` | ${meaning} |`);
+      if (isFailure) expect(sections.get(type)).toContain("(#failures)");
     }
   }
 });

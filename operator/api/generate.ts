@@ -3,7 +3,7 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { stringify } from "yaml";
-import { conditionReasons } from "./conditions.ts";
+import { conditionReasons, failureReasons } from "./conditions.ts";
 import { customResourceDefinition } from "./custom-resource-definition.ts";
 import { group, inferenceServiceResource } from "./group.ts";
 
@@ -19,17 +19,30 @@ export function generatedFiles(): Record<string, string> {
 
 function conditionsPage(): string {
   const sections = Object.entries(conditionReasons).map(([type, reasons]) => {
-    const rows = Object.entries(reasons).map(([reason, meaning]) => `| \`${reason}\` | ${meaning} |`);
-    return [`## ${type}`, "", "| reason | meaning |", "|---|---|", ...rows, ""].join("\n");
+    const own = Object.entries(reasons).filter(([reason]) => !(reason in failureReasons));
+    const fails = own.length < Object.keys(reasons).length;
+    const orFailure = fails ? ["Or one of the [failures](#failures).", ""] : [];
+    return [`## ${type}`, "", ...reasonTable(own), "", ...orFailure].join("\n");
   });
   return [
     "<!-- Generated from operator/api/conditions.ts by `make generate`. Do not edit. -->",
     "# Conditions of an InferenceService",
     "",
     "`kubectl get isvc NAME -o yaml` shows them under `status.conditions`; each message names what was found.",
+    "[status.md](status.md) says which of them to wait for.",
     "",
     ...sections,
+    "## Failures",
+    "",
+    "Why the pods of the newest revision are not made, placed, started or kept running.",
+    "",
+    ...reasonTable(Object.entries(failureReasons)),
+    "",
   ].join("\n");
+}
+
+function reasonTable(reasons: readonly (readonly [string, string])[]): string[] {
+  return ["| reason | meaning |", "|---|---|", ...reasons.map(([reason, meaning]) => `| \`${reason}\` | ${meaning} |`)];
 }
 
 /** Paths of the files whose committed content differs from what would be generated. */

@@ -27,6 +27,14 @@ const condition = z.object({
   message: z.string().describe("One sentence for people."),
 });
 
+const lastFailure = z.object({
+  revision: z.string().describe("Revision whose pods failed."),
+  reason: z.string().describe("One word for machines; docs/conditions.md lists all of them under Failures."),
+  code: z.string().optional().describe("The inference server's own code, such as CHECKSUM_MISMATCH."),
+  message: z.string().describe("What failed, in one sentence."),
+  time: z.string().describe("When it was first seen, RFC 3339.").meta({ format: "date-time" }),
+});
+
 export const inferenceServiceStatusSchema = z.object({
   observedGeneration: z.int().optional().describe("metadata.generation that this status describes."),
   url: z.string().optional().describe("Where the model answers inside the cluster: append /v2/models/NAME/infer."),
@@ -39,6 +47,9 @@ export const inferenceServiceStatusSchema = z.object({
         .string()
         .optional()
         .describe("Revision that the spec asks for: the value of the pods' revision label."),
+      lastFailure: lastFailure
+        .optional()
+        .describe("The last failure of pods of a revision that was then the newest; it stays when they recover."),
     })
     .optional()
     .describe("What is being served."),
@@ -69,7 +80,9 @@ export const inferenceServiceStatusSchema = z.object({
   conditions: z
     .array(condition)
     .optional()
-    .describe("Ready, RolloutComplete, MetricsAvailable and ScalingActive.")
+    .describe(
+      "Ready, ModelReady, RolloutComplete, MetricsAvailable and ScalingActive; Reconciling and Stalled only while True.",
+    )
     .meta({ "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"] }),
 });
 

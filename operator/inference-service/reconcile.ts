@@ -72,14 +72,15 @@ export function createReconciler(options: ReconcilerOptions) {
     const service = parsed.data;
     try {
       const deployment = await new Application(options, service, signal).applyAll(logger);
-      await report(computeStatus({ service, deployment }, options.now()));
+      await report(computeStatus({ service, deployment, pods: options.listers.podsOf(key) }, options.now()));
       return {};
     } catch (error) {
       const blocked = blockedBy(error);
       if (blocked === undefined) throw error;
       // What was made before may well be serving.
       const deployment = ownDeployment(options, service);
-      await report(computeStatus({ service, deployment, blocked }, options.now()));
+      const pods = options.listers.podsOf(key);
+      await report(computeStatus({ service, deployment, pods, blocked }, options.now()));
       // Quotas and policies change without any event that this program sees, and often soon.
       if (blocked.reason === "ChildRefused") throw error;
       logger.warn({ err: error }, "children cannot be made");
@@ -103,9 +104,12 @@ async function writeStatus(client: KubeClient, live: RawInferenceService, status
 function invalidStatus(raw: RawInferenceService, message: string, now: Date) {
   const observedGeneration = raw.metadata?.generation ?? 0;
   const { autoScaling: _, conditions = [], ...seen } = inferenceServiceStatusSchema.safeParse(raw.status).data ?? {};
-  const invalid = finding("Ready", "False", "InvalidSpec", message);
-  const rollout = conditions.filter((condition) => condition.type === "RolloutComplete");
-  const merged = [...mergeConditions(conditions, [invalid], observedGeneration, now), ...rollout];
+  const invalid = [
+    finding("Ready", "False", "InvalidSpec", message),
+    finding("Stalled", "True", "InvalidSpec", message),
+  ];
+  const kept = conditions.filter(({ type }) => type === "ModelReady" || type === "RolloutComplete");
+  const merged = [...mergeConditions(conditions, invalid, observedGeneration, now), ...kept];
   return { ...seen, observedGeneration, conditions: merged };
 }
 

@@ -1,10 +1,14 @@
-// Computes the part of the status that the reconciler owns, from the service and its Deployment as they are.
+// Computes the part of the status that the reconciler owns, from the service, its Deployment and its pods as they are.
 
 import type { Deployment } from "kubernetes-types/apps/v1.js";
-import { type Condition, type Finding, finding, mergeConditions } from "../api/conditions.ts";
+import type { Pod } from "kubernetes-types/core/v1.js";
+import { type AnyFinding, type Condition, type Finding, finding, mergeConditions, rfc3339 } from "../api/conditions.ts";
 import { revisionLabel } from "../api/group.ts";
 import type { InferenceService } from "../api/inference-service.ts";
+import type { InferenceServiceStatus } from "../api/inference-service-status.ts";
 import { selectorText, serviceUrl } from "../resources/names.ts";
+import { diagnose, hasLoaded, isReady, podsOfRevision } from "./diagnosis.ts";
+import type { Failure } from "./failure.ts";
 
 /** What the reconciler writes below `status`. The autoscaler owns the rest of it. */
 export interface ReconciledStatus {
@@ -13,7 +17,7 @@ export interface ReconciledStatus {
   readonly replicas: number;
   readonly readyReplicas: number;
   readonly selector: string;
-  readonly model?: { readonly revision: string };
+  readonly model?: NonNullable<InferenceServiceStatus["model"]>;
   readonly conditions: readonly Condition[];
 }
 
@@ -21,42 +25,140 @@ export interface StatusInput {
   readonly service: InferenceService;
   /** The service's own Deployment; absent when there is none yet, or one that belongs to somebody else. */
   readonly deployment?: Deployment | undefined;
+  /** The service's pods, of every revision. */
+  readonly pods?: readonly Pod[];
   /** Why the children cannot be made; overrides what the pods say about Ready. */
   readonly blocked?: Finding<"Ready"> | undefined;
 }
 
-export function computeStatus({ service, deployment, blocked }: StatusInput, now: Date): ReconciledStatus {
+export function computeStatus({ service, deployment, pods = [], blocked }: StatusInput, now: Date): ReconciledStatus {
   const generation = service.metadata.generation ?? 0;
+  const before = service.status?.conditions ?? [];
   const revision = deployment?.spec?.template.metadata?.labels?.[revisionLabel];
-  const findings = [blocked ?? readyFinding(service, deployment), rolloutFinding(deployment)];
+  const view: View = {
+    service,
+    counts: rolloutCounts(deployment),
+    revision,
+    newest: revision === undefined ? [] : podsOfRevision(pods, revision),
+    failure: deployment === undefined || revision === undefined ? undefined : diagnose({ pods, revision, deployment }),
+  };
+  const ready = blocked ?? readyFinding(view);
+  const rollout = rolloutFinding(view);
+  const others = [modelFinding(view), rollout, ...progressFindings(rollout, blocked)];
   return {
     observedGeneration: generation,
     url: serviceUrl(service),
     replicas: deployment?.status?.replicas ?? 0,
     readyReplicas: deployment?.status?.readyReplicas ?? 0,
     selector: selectorText(service.metadata.name),
-    // Never an empty object: server-side apply would turn it into null, which the schema refuses.
-    ...(revision === undefined ? {} : { model: { revision } }),
-    conditions: mergeConditions(service.status?.conditions ?? [], findings, generation, now),
+    ...modelStatus(view, now),
+    conditions: [
+      ...mergeConditions(before, [ready], readyGeneration(view, ready), now),
+      ...mergeConditions(before, others, generation, now),
+    ],
   };
 }
 
+/** What the findings are made from. */
+interface View {
+  readonly service: InferenceService;
+  readonly counts: ReturnType<typeof rolloutCounts>;
+  /** The revision that the Deployment was last told to run. */
+  readonly revision: string | undefined;
+  /** Its pods, without those that are being deleted. */
+  readonly newest: readonly Pod[];
+  /** Why pods of that revision do not serve. */
+  readonly failure: Failure | undefined;
+}
+
 /**
- * | ready pods            | Ready | reason          |
- * |-----------------------|-------|-----------------|
- * | none                  | False | NoReadyReplicas |
- * | fewer than the least  | False | TooFewReplicas  |
- * | the least or more     | True  | Serving         |
- *
- * An earlier revision that serves during a roll-out counts: RolloutComplete tells the two apart.
+ * | ready pods            | Ready | reason                                                          |
+ * |-----------------------|-------|-----------------------------------------------------------------|
+ * | none                  | False | the failure's, else NoReadyReplicas                             |
+ * | fewer than the least  | False | the failure's, else TooFewReplicas                              |
+ * | the least or more     | True  | Serving, or ServingEarlierRevision while none is of the newest  |
  */
-function readyFinding(service: InferenceService, deployment: Deployment | undefined): Finding<"Ready"> {
-  const ready = deployment?.status?.readyReplicas ?? 0;
-  const least = leastReplicas(service);
-  const message = `${ready} of at least ${least} replicas ${ready === 1 ? "is" : "are"} ready`;
-  if (least > 0 && ready === 0) return finding("Ready", "False", "NoReadyReplicas", message);
-  if (ready < least) return finding("Ready", "False", "TooFewReplicas", message);
-  return finding("Ready", "True", "Serving", ready === 1 ? "1 replica is ready" : `${ready} replicas are ready`);
+function readyFinding(view: View): Finding<"Ready"> {
+  const { ready } = view.counts;
+  const least = leastReplicas(view.service);
+  if (ready < least) {
+    const message = `${ready} of at least ${least} replicas ${ready === 1 ? "is" : "are"} ready`;
+    if (view.failure !== undefined)
+      return finding("Ready", "False", view.failure.reason, `${message}: ${view.failure.message}`);
+    return ready === 0
+      ? finding("Ready", "False", "NoReadyReplicas", message)
+      : finding("Ready", "False", "TooFewReplicas", message);
+  }
+  const message = ready === 1 ? "1 replica is ready" : `${ready} replicas are ready`;
+  return newestServes(view)
+    ? finding("Ready", "True", "Serving", message)
+    : finding("Ready", "True", "ServingEarlierRevision", `${message}, none of them of the newest revision`);
+}
+
+/**
+ * A Ready that is True says so about the spec that is serving: whoever waits for it after an edit
+ * (`kubectl wait` compares this number with metadata.generation) waits for the edit.
+ */
+function readyGeneration(view: View, { status, type }: Finding<"Ready">): number {
+  const { metadata, status: written } = view.service;
+  const generation = metadata.generation ?? 0;
+  if (status !== "True" || newestServes(view)) return generation;
+  const before = written?.conditions?.find((condition) => condition.type === type);
+  const serving = before?.status === "True" ? before.observedGeneration : undefined;
+  return serving ?? Math.max(generation - 1, 0);
+}
+
+/**
+ * Whether requests reach a pod of the newest revision, or none has to. Of the earlier revisions there are
+ * `total - updated` pods: when more are ready than that, one is of the newest.
+ */
+function newestServes({ counts, newest }: View): boolean {
+  const { observed, total, updated, ready } = counts;
+  return observed && (total === updated || ready > total - updated || newest.some(isReady));
+}
+
+function modelFinding({ service, counts, revision, newest, failure }: View): Finding<"ModelReady"> {
+  const loaded = finding("ModelReady", "True", "Loaded", `a pod has loaded revision ${revision}`);
+  if (newest.some(hasLoaded)) return loaded;
+  if (failure !== undefined) return finding("ModelReady", "False", failure.reason, failure.message);
+  if (revision !== undefined && counts.wanted === 0) {
+    // A service that sleeps has not forgotten that its model loads.
+    const before = service.status?.conditions?.find(({ type }) => type === "ModelReady");
+    return before?.status === "True" && service.status?.model?.revision === revision
+      ? loaded
+      : finding("ModelReady", "Unknown", "NoReplicas", "no replica is wanted, so no pod loads the model");
+  }
+  return finding("ModelReady", "Unknown", "Loading", "no pod of the newest revision has loaded the model yet");
+}
+
+/** A failure stays until another one takes its place, and keeps its time while it is the same. */
+function modelStatus({ service, revision, failure }: View, now: Date): Pick<ReconciledStatus, "model"> {
+  const before = service.status?.model?.lastFailure;
+  // Never an empty object: server-side apply would turn it into null, which the schema refuses.
+  if (revision === undefined) return {};
+  if (failure === undefined) return { model: { revision, ...(before && { lastFailure: before }) } };
+  const same = before?.revision === revision && before.reason === failure.reason && before.message === failure.message;
+  const lastFailure = same ? before : { revision, ...failure, time: rfc3339(now) };
+  return { model: { revision, lastFailure } };
+}
+
+/**
+ * For programs that know these types from kstatus (Flux, Helm, kpt): there only while True. Something that a person
+ * has to mend is Stalled; everything else that is not as the spec asks for is Reconciling.
+ */
+function progressFindings(rollout: Finding<"RolloutComplete">, blocked: Finding<"Ready"> | undefined): AnyFinding[] {
+  switch (blocked?.reason) {
+    case "InvalidSpec":
+    case "ChildNotControlled":
+      return [finding("Stalled", "True", blocked.reason, blocked.message)];
+    case "ChildRefused":
+      return [finding("Reconciling", "True", blocked.reason, blocked.message)];
+  }
+  const { status, reason, message } = rollout;
+  if (status === "True" || reason === "UpToDate") return [];
+  return reason === "ProgressDeadlineExceeded"
+    ? [finding("Stalled", "True", reason, message)]
+    : [finding("Reconciling", "True", reason, message)];
 }
 
 function leastReplicas(service: InferenceService): number {
@@ -64,19 +166,22 @@ function leastReplicas(service: InferenceService): number {
   return autoScaling.mode === "External" ? (replicas ?? minReplicas) : minReplicas;
 }
 
-function rolloutFinding(deployment: Deployment | undefined): Finding<"RolloutComplete"> {
-  const counts = rolloutCounts(deployment);
+function rolloutFinding({ counts, failure }: View): Finding<"RolloutComplete"> {
   if (!counts.observed) {
     return finding("RolloutComplete", "False", "RollingOut", "the newest revision is not rolled out yet");
   }
   const { total, updated, available, wanted } = counts;
+  if (updated >= wanted && available >= wanted && total === updated) {
+    return finding("RolloutComplete", "True", "UpToDate", "all replicas run the newest revision");
+  }
   const message = `${updated} of ${wanted} replicas run the newest revision; ${available} replicas of any revision are available`;
   if (counts.progress === "ProgressDeadlineExceeded") {
-    return finding("RolloutComplete", "False", "ProgressDeadlineExceeded", message);
+    const said = failure === undefined ? message : `not in time: ${failure.message}`;
+    return finding("RolloutComplete", "False", "ProgressDeadlineExceeded", said);
   }
-  return updated >= wanted && available >= wanted && total === updated
-    ? finding("RolloutComplete", "True", "UpToDate", "all replicas run the newest revision")
-    : finding("RolloutComplete", "False", "RollingOut", message);
+  return failure === undefined
+    ? finding("RolloutComplete", "False", "RollingOut", message)
+    : finding("RolloutComplete", "False", failure.reason, failure.message);
 }
 
 /** A Deployment's counts with zero for what its controller leaves out; not observed: they are about an earlier spec. */
@@ -89,6 +194,7 @@ function rolloutCounts(deployment: Deployment | undefined) {
     total,
     updated,
     available: status?.availableReplicas ?? 0,
+    ready: status?.readyReplicas ?? 0,
     progress: status?.conditions?.find((condition) => condition.type === "Progressing")?.reason,
   };
 }
