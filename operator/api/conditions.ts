@@ -38,6 +38,8 @@ export const failureReasons = {
   UnsupportedOperator: "The model uses an operator, or a version of one, that the server's runtime does not have.",
   ModelUnsupported: "The model has inputs or outputs that no protocol can carry.",
   ExecutionProviderUnavailable: "The model cannot run on the GPU that it was meant for.",
+  ContractMismatch: "The model's inputs or outputs are not those that the spec promises.",
+  SmokeTestFailed: "The model does not answer the spec's sample request as expected.",
   WorkerFailed: "The thread that loads the model died.",
   WarmUpFailed: "The model loads, and fails when it is run for the first time.",
   ServerFailed: "The server ended with an error of its own; the message has it.",

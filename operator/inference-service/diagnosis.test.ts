@@ -328,7 +328,12 @@ describe("what the server says", () => {
     [
       "the first run fails",
       server("INTERNAL", "Non-zero status code", "warm-up"),
-      "WarmUpFailed: the model failed when it was run for the first time: Non-zero status code",
+      "WarmUpFailed: the model did not pass its warm-up: Non-zero status code",
+    ],
+    [
+      "the model has other inputs than were promised",
+      server("CONTRACT_MISMATCH", "input x is missing", "warm-up"),
+      "ContractMismatch: the model did not pass its warm-up: input x is missing",
     ],
     [
       "requests were still in progress",

@@ -28,6 +28,8 @@ const reasons = new Map<string, FailureReason>([
   ["MODEL_INVALID", "ModelInvalid"],
   ["MODEL_UNSUPPORTED", "ModelUnsupported"],
   ["EXECUTION_PROVIDER_UNAVAILABLE", "ExecutionProviderUnavailable"],
+  ["CONTRACT_MISMATCH", "ContractMismatch"],
+  ["SMOKE_TEST_FAILED", "SmokeTestFailed"],
   ["WORKER_FAILED", "WorkerFailed"],
 ]);
 
@@ -38,7 +40,7 @@ const unknownOperator =
 const sentences = new Map([
   ["download", "the model could not be downloaded"],
   ["load", "the model could not be loaded"],
-  ["warm-up", "the model failed when it was run for the first time"],
+  ["warm-up", "the model did not pass its warm-up"],
   ["start", "the server could not start"],
   ["stop", "the server did not stop in order"],
 ]);

@@ -147,13 +147,10 @@ function modelStatus({ service, revision, failure }: View, now: Date): Pick<Reco
  * has to mend is Stalled; everything else that is not as the spec asks for is Reconciling.
  */
 function progressFindings(rollout: Finding<"RolloutComplete">, blocked: Finding<"Ready"> | undefined): AnyFinding[] {
-  switch (blocked?.reason) {
-    case "InvalidSpec":
-    case "ChildNotControlled":
-      return [finding("Stalled", "True", blocked.reason, blocked.message)];
-    case "ChildRefused":
-      return [finding("Reconciling", "True", blocked.reason, blocked.message)];
+  if (blocked?.reason === "InvalidSpec" || blocked?.reason === "ChildNotControlled") {
+    return [finding("Stalled", "True", blocked.reason, blocked.message)];
   }
+  if (blocked?.reason === "ChildRefused") return [finding("Reconciling", "True", blocked.reason, blocked.message)];
   const { status, reason, message } = rollout;
   if (status === "True" || reason === "UpToDate") return [];
   return reason === "ProgressDeadlineExceeded"
