@@ -8,6 +8,7 @@ const flags = {
   prometheusAddress: "http://prometheus.monitoring:9090",
   serverImage: "plimsoll/server:dev",
   namespace: "plimsoll-system",
+  watchNamespaces: "",
   scrapeInterval: "15",
   tickInterval: "2",
   externalMetricsPort: "6443",
@@ -29,6 +30,7 @@ test("text becomes numbers and a URL; what was not given is absent", () => {
   expect(parseRunConfig(flags)).toEqual({
     ...flags,
     prometheusAddress: new URL("http://prometheus.monitoring:9090"),
+    watchNamespaces: undefined,
     scrapeInterval: 15,
     tickInterval: 2,
     externalMetricsPort: 6443,
@@ -52,6 +54,8 @@ describe("what is allowed is read", () => {
     ["an endpoint by IPv4 address", "externalMetricsEndpoint", "10.0.0.7:6443", { ip: "10.0.0.7", port: 6443 }],
     ["an endpoint by IPv6 address", "externalMetricsEndpoint", "[fd00::7]:6443", { ip: "fd00::7", port: 6443 }],
     ["a namespace of one letter", "namespace", "p", "p"],
+    ["one watched namespace", "watchNamespaces", "vision", ["vision"]],
+    ["several watched namespaces, each once", "watchNamespaces", "vision,speech,vision", ["vision", "speech"]],
     ["a path of a kubeconfig", "kubeconfig", "/etc/plimsoll/kubeconfig", "/etc/plimsoll/kubeconfig"],
     ["a quiet log", "logLevel", "error", "error"],
   ])("%s", (_sentence, flag, text, value) => {
@@ -66,6 +70,8 @@ describe("what is not allowed is named, with what is", () => {
     "--server-image: must be the image of the inference server, such as registry.example.com/plimsoll/server:1.0.0";
   const namespace =
     "--namespace: must be the name of a namespace: at most 63 lower case letters, digits and '-', such as plimsoll-system";
+  const watched =
+    "--watch-namespaces: must be names of namespaces with commas between them, such as vision,speech; empty: all";
   const scrape = "--scrape-interval: must be a number of seconds, 0.5 to 300";
   const tick = "--tick-interval: must be a number of seconds, 0.2 to 60";
   const metricsPort = "--external-metrics-port: must be a port number, 0 to 65535";
@@ -85,6 +91,10 @@ describe("what is not allowed is named, with what is", () => {
     ["an empty namespace", "namespace", "", namespace],
     ["capitals in a namespace", "namespace", "Plimsoll", namespace],
     ["a namespace of 64 letters", "namespace", "p".repeat(64), namespace],
+    ["a blank between watched namespaces", "watchNamespaces", "vision, speech", watched],
+    ["a star for all namespaces", "watchNamespaces", "*", watched],
+    ["a comma at the end of watched namespaces", "watchNamespaces", "vision,", watched],
+    ["a regular expression for watched namespaces", "watchNamespaces", "team-.*", watched],
     ["an empty interval between scrapes", "scrapeInterval", "", scrape],
     ["a word for an interval", "scrapeInterval", "often", scrape],
     ["a unit at an interval", "scrapeInterval", "15s", scrape],

@@ -21,6 +21,17 @@ const addressError =
 const namespaceError =
   "must be the name of a namespace: at most 63 lower case letters, digits and '-', such as plimsoll-system";
 
+const namespaceName = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
+
+/** Undefined: all namespaces. */
+const watchedNamespaces = z.string().transform((text, context) => {
+  if (text === "") return undefined;
+  const names = [...new Set(text.split(","))];
+  if (names.every((name) => namespaceName.test(name))) return names;
+  context.addIssue("must be names of namespaces with commas between them, such as vision,speech; empty: all");
+  return z.NEVER;
+});
+
 const endpoint = z.string().transform((text, context) => {
   const [, host = "", portText = ""] = /^\[?([0-9a-fA-F.:]+?)\]?:(\d+)$/.exec(text) ?? [];
   const parsed = portFrom(1).safeParse(portText);
@@ -41,7 +52,8 @@ const runSchema = z.object({
   serverImage: nonEmpty(
     "must be the image of the inference server, such as registry.example.com/plimsoll/server:1.0.0",
   ),
-  namespace: z.string(namespaceError).regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, namespaceError),
+  namespace: z.string(namespaceError).regex(namespaceName, namespaceError),
+  watchNamespaces: watchedNamespaces,
   scrapeInterval: seconds(0.5, 300),
   tickInterval: seconds(0.2, 60),
   externalMetricsPort: portFrom(0),

@@ -26,6 +26,7 @@ program
   .option("--server-image <image>", "image of the bundled inference server", "plimsoll/server:dev")
   .option("--kubeconfig <file>", "kubeconfig; without it the pod's service account, or kubectl's default outside a pod")
   .option("--namespace <name>", "namespace of the operator's own objects", "plimsoll-system")
+  .option("--watch-namespaces <names>", "namespaces to work in, with commas between them; empty: all", "")
   .option("--scrape-interval <seconds>", "how often Prometheus scrapes the model pods", "15")
   .option("--tick-interval <seconds>", "how often signals are collected and decisions made", "2")
   .option("--external-metrics-port <port>", "port on which external.metrics.k8s.io is served", "6443")

@@ -1,4 +1,4 @@
-// The operator's view of the cluster: one cache per kind, kept current by reflectors.
+// The operator's view of the cluster: one cache per kind, kept current by reflectors of all namespaces or of each listed one.
 
 import { createFieldManager, fieldManager, inferenceServiceLabel, inferenceServiceResource } from "../api/group.ts";
 import { type InferenceService, parseInferenceService, type RawInferenceService } from "../api/inference-service.ts";
@@ -11,20 +11,32 @@ import { compact } from "../kube/transform.ts";
 import type { KubeClient, KubeObject, Logger, ResourceType } from "../kube/types.ts";
 import { childName } from "../resources/names.ts";
 import { isSamePod, podEssence } from "./pod-essence.ts";
+import { WatchScope } from "./watch-scope.ts";
 
 const inferenceServices: ResourceType<RawInferenceService> = inferenceServiceResource;
 const podsByService = "service";
 
 /** A reflector of any kind. */
-type AnyReflector = Pick<Reflector<KubeObject>, "run" | "synced" | "hasSynced">;
+type AnyReflector = Pick<Reflector<KubeObject>, "run" | "synced">;
+
+export interface CachesOptions {
+  readonly client: KubeClient;
+  readonly logger: Logger;
+  /** Absent: all. */
+  readonly namespaces: readonly string[] | undefined;
+  /** Called with the key of the service that a change concerns, once everything in its namespace is known. */
+  readonly enqueue: (key: string) => void;
+}
 
 export class Caches {
   readonly listers: Listers;
   readonly reflectors: readonly AnyReflector[];
+  /** One for each listed namespace, or one for all. */
+  readonly scopes: readonly WatchScope[];
 
-  /** `enqueue` is called with the key of the service that a change concerns. */
-  constructor(client: KubeClient, logger: Logger, enqueue: (key: string) => void) {
-    const reflectors: AnyReflector[] = [];
+  constructor({ client, logger, namespaces, enqueue }: CachesOptions) {
+    this.scopes = (namespaces ?? [undefined]).map((namespace) => new WatchScope(namespace, enqueue, logger));
+    const reflectors = new Map<WatchScope, AnyReflector[]>(this.scopes.map((scope) => [scope, []]));
     const cache = <T extends KubeObject>(type: ResourceType<T>, options: CacheOptions<T> = {}): Store<T> => {
       const { indexers = {}, transform = compact<T>({ fieldManagers: [fieldManager, createFieldManager] }) } = options;
       const store = new Store<T>({
@@ -32,9 +44,15 @@ export class Caches {
         onListenerError: (error) => logger.error({ err: error, kind: type.kind }, "cache listener failed"),
       });
       const labelSelector = options.all === true ? {} : { labelSelector: inferenceServiceLabel };
-      reflectors.push(new Reflector({ client, type, store, logger, transform, ...labelSelector }));
+      for (const [scope, ofScope] of reflectors) {
+        const { namespace } = scope;
+        const where = namespace === undefined ? {} : { namespace };
+        const onFailure = (failure: unknown) => scope.failed(failure);
+        ofScope.push(new Reflector({ client, type, store, logger, transform, onFailure, ...where, ...labelSelector }));
+      }
       store.subscribe((before, after) => {
-        if (options.isSame?.(before, after) !== true) enqueueOwners(before, after, enqueue);
+        if (options.isSame?.(before, after) === true) return;
+        for (const key of ownersOf(before, after)) this.#scopeOf(key)?.enqueue(key);
       });
       return store;
     };
@@ -52,11 +70,18 @@ export class Caches {
       podDisruptionBudgets: cache(podDisruptionBudgets),
       podsOf: (key) => podCache.byIndex(podsByService, key),
     };
-    this.reflectors = reflectors;
+    this.reflectors = [...reflectors.values()].flat();
+    for (const [scope, ofScope] of reflectors) void scope.follow(ofScope);
   }
 
-  get hasSynced(): boolean {
-    return this.reflectors.every((reflector) => reflector.hasSynced);
+  /** Every namespace is known or, of several, refused for the present: there is nothing more to wait for. */
+  get hasSettled(): boolean {
+    return this.scopes.every((scope) => scope.hasSettled);
+  }
+
+  /** Resolves when `hasSettled` becomes true; never rejects. */
+  get settled(): Promise<void> {
+    return Promise.all(this.scopes.map((scope) => scope.settled)).then(() => undefined);
   }
 
   world(): World {
@@ -64,14 +89,23 @@ export class Caches {
     return {
       services: () =>
         listers.inferenceServices.list().flatMap((raw) => {
-          const parsed = parseInferenceService(raw);
+          if (this.#scopeOf(`${raw.metadata?.namespace}/`)?.hasSynced !== true) return [];
           // The reconciler says in the status what is wrong with the others.
+          const parsed = parseInferenceService(raw);
           return parsed.success ? [parsed.data] : [];
         }),
       deploymentOf: (service) => ownChild(service, listers.deployments),
       autoscalerOf: (service) => ownChild(service, listers.horizontalPodAutoscalers),
       podsOf: ({ metadata }) => listers.podsOf(`${metadata.namespace}/${metadata.name}`),
     };
+  }
+
+  /** Of a key `namespace/name`. */
+  #scopeOf(key: string): WatchScope | undefined {
+    const [all] = this.scopes;
+    if (all?.namespace === undefined) return all;
+    const namespace = key.slice(0, key.indexOf("/"));
+    return this.scopes.find((scope) => scope.namespace === namespace);
   }
 }
 
@@ -85,13 +119,13 @@ interface CacheOptions<T extends KubeObject> {
 }
 
 /** The services that an object concerns: itself, or those that its label named before and names now. */
-function enqueueOwners(before: KubeObject | undefined, after: KubeObject | undefined, enqueue: (key: string) => void) {
+function ownersOf(before: KubeObject | undefined, after: KubeObject | undefined): ReadonlySet<string> {
   const keys = [before, after].flatMap((object) => {
     if (object === undefined) return [];
     if (object.kind !== inferenceServices.kind) return serviceKeys(object);
     return [`${object.metadata?.namespace}/${object.metadata?.name}`];
   });
-  for (const key of new Set(keys)) enqueue(key);
+  return new Set(keys);
 }
 
 function serviceKeys({ metadata }: KubeObject): readonly string[] {

@@ -66,7 +66,12 @@ export async function run(config: RunConfig, logger: Logger, stop: AbortSignal):
   });
   const minorVersion = await askUntilAnswered(client, logger, signal);
   if (minorVersion === undefined) return client.close();
-  const caches = new Caches(client, logger, (key) => controller.enqueue(key));
+  const caches = new Caches({
+    client,
+    logger,
+    namespaces: config.watchNamespaces,
+    enqueue: (key) => controller.enqueue(key),
+  });
   const controller = new Controller({
     name: "inferenceservice",
     reconcile: createReconciler({
@@ -75,14 +80,14 @@ export async function run(config: RunConfig, logger: Logger, stop: AbortSignal):
       settings: { serverImage: config.serverImage, hpaTolerance: minorVersion >= hpaToleranceSince },
       now: () => new Date(),
     }),
-    sources: caches.reflectors,
+    sources: [{ synced: caches.settled }],
     logger,
     metrics,
   });
   const { autoscaler, externalMetrics } = makeScaling(config, { client, caches, logger, signal });
   const endpoints = createEndpoints({
     registry,
-    notReady: () => (caches.hasSynced ? undefined : "caches are not complete yet"),
+    notReady: () => (caches.hasSettled ? undefined : "caches are not complete yet"),
   });
   const parts: Promise<void>[] = [
     ...caches.reflectors.map((reflector) => reflector.run(signal)),
@@ -146,7 +151,7 @@ interface Shared {
 }
 
 function makeScaling(config: RunConfig, { client, caches, logger, signal }: Shared) {
-  const settings = { scrapeIntervalSeconds: config.scrapeInterval };
+  const settings = { scrapeIntervalSeconds: config.scrapeInterval, namespaces: config.watchNamespaces };
   const world = caches.world();
   const now = Date.now;
   const query = createPrometheus({
@@ -208,7 +213,7 @@ async function scaleWhenSynced(
   const stopped = new Promise<void>((resolve) => {
     signal.addEventListener("abort", () => resolve(), { once: true });
   });
-  await Promise.race([stopped, Promise.all(caches.reflectors.map((reflector) => reflector.synced))]);
+  await Promise.race([stopped, caches.settled]);
   const options = {
     tick: async (tickSignal: AbortSignal) => {
       const startedMs = systemClock.nowMs();

@@ -11,10 +11,12 @@ export interface ReflectorOptions<T extends KubeObject> {
   readonly type: ResourceType<T>;
   readonly store: Store<T>;
   readonly logger: Logger;
-  /** Absent: all namespaces. */
+  /** Absent: all namespaces. Reflectors of several namespaces may fill one store. */
   readonly namespace?: string;
   readonly labelSelector?: string;
   readonly fieldSelector?: string;
+  /** Told of each failed list or watch, before the next try. */
+  readonly onFailure?: (failure: unknown) => void;
   /** Makes what is kept smaller; see `transform.ts`. */
   readonly transform?: (object: T) => T;
   /** Objects per list request. Default 500. */
@@ -47,7 +49,8 @@ export class Reflector<T extends KubeObject> {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#random = options.random ?? Math.random;
-    this.#logger = options.logger.child({ kind: options.type.kind });
+    const { namespace, type } = options;
+    this.#logger = options.logger.child({ kind: type.kind, ...(namespace === undefined ? {} : { namespace }) });
     this.#lastActivityMs = this.#clock.nowMs();
     this.#pageSize = options.pageSize ?? 500;
   }
@@ -94,6 +97,7 @@ export class Reflector<T extends KubeObject> {
   }
 
   #afterBreak(failure: unknown): number {
+    if (failure !== undefined) this.#options.onFailure?.(failure);
     if (needsRelist(failure)) this.#resourceVersion = undefined;
     if (failure instanceof AnswerTooLargeError) this.#pageSize = Math.max(1, Math.floor(this.#pageSize / 2));
     this.#failures += 1;
@@ -128,7 +132,7 @@ export class Reflector<T extends KubeObject> {
       this.#lastActivityMs = this.#clock.nowMs();
       token = page.metadata.continue || undefined;
       if (token === undefined) {
-        store.replace(objects);
+        store.replace(objects, namespace);
         this.#hasSynced = true;
         this.#synced.resolve();
         return page.metadata.resourceVersion;

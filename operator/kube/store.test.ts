@@ -30,6 +30,18 @@ function ownedThing(name: string, owner: string, resourceVersion = "1"): Thing {
 }
 
 describe("store", () => {
+  test("of several namespaces replaces one and leaves the others alone", () => {
+    const { store, changes } = makeStore();
+    const other = { ...thing("a", "1"), metadata: { ...thing("a", "1").metadata, namespace: "ns-2" } };
+    store.set(other);
+    store.set(thing("gone", "1"));
+    changes.length = 0;
+    store.replace([thing("new", "2")], "ns");
+    expect(changes).toEqual(["gone@1 > -", "- > new@2"]);
+    expect(store.get("ns-2/a")).toBe(other);
+    expect(store.byIndex("namespace", "ns-2")).toEqual([other]);
+  });
+
   test("tells of new, changed and deleted objects", () => {
     const { store, changes } = makeStore();
     store.set(thing("a", "1"));

@@ -81,10 +81,15 @@ export class Store<T extends KubeObject> implements Lister<T> {
     this.#announce(object, undefined);
   }
 
-  /** Makes the store hold exactly `objects`. Readers see the old or the new content, listeners only what differs. */
-  replace(objects: readonly T[]): void {
+  /**
+   * Makes the store hold exactly `objects`, or, with a namespace, exactly these of that namespace. Readers see the old
+   * or the new content, listeners only what differs.
+   */
+  replace(objects: readonly T[], namespace?: string): void {
     const before = this.#objects;
-    this.#objects = new Map(objects.map((object) => [keyOf(refOf(object)), object]));
+    const elsewhere = namespace === undefined ? [] : [...before].filter(([key]) => !key.startsWith(`${namespace}/`));
+    this.#objects = new Map(elsewhere);
+    for (const object of objects) this.#objects.set(keyOf(refOf(object)), object);
     this.#indexes = emptyIndexes(this.#indexers);
     for (const [key, object] of this.#objects) this.#index(key, object);
     for (const [key, old] of before) {

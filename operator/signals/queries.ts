@@ -5,6 +5,8 @@ import type { MetricType } from "../api/inference-service-spec.ts";
 /** How the signals are taken, from the operator's configuration. */
 export interface QuerySettings {
   readonly scrapeIntervalSeconds: number;
+  /** Names of the namespaces whose series are read; absent: all. */
+  readonly namespaces?: readonly string[] | undefined;
 }
 
 /** A rate needs two samples in its window; four scrapes survive a lost one and still follow within seconds. */
@@ -34,13 +36,20 @@ export const serviceLabels = ["namespace", "inference_service"] as const;
 export function signalQueries(settings: QuerySettings): Readonly<Record<MetricType, string>> {
   const window = `${rateWindowSeconds(settings)}s`;
   const age = maxSampleAgeSeconds(settings);
-  const arrivals = `plimsoll_requests_received_total{inference_service!=""}`;
-  const depth = `plimsoll_queue_depth{inference_service!=""}`;
+  const services = `{inference_service!=""${namespaceMatcher(settings.namespaces)}}`;
+  const arrivals = `plimsoll_requests_received_total${services}`;
+  const depth = `plimsoll_queue_depth${services}`;
   return {
     // A pod with one sample in the window has no rate yet: it is not reporting.
     RequestRate: rows(`rate(${arrivals}[${window}])`, `rate(${arrivals}[${window}]) and ${fresh(arrivals, age)}`),
     QueueDepth: rows(`${depth} and ${fresh(depth, age)}`, fresh(depth, age)),
   };
+}
+
+/** A namespace's name holds nothing that a string or a regular expression of PromQL reads as something else. */
+function namespaceMatcher(namespaces: readonly string[] | undefined): string {
+  if (namespaces === undefined) return "";
+  return namespaces.length === 1 ? `, namespace="${namespaces[0]}"` : `, namespace=~"${namespaces.join("|")}"`;
 }
 
 function fresh(selector: string, ageSeconds: number): string {

@@ -1,8 +1,13 @@
-// The API server's audit log: one JSON line for each write that it has answered.
+// The API server's audit log: one JSON line for each write that it has answered, and for each read of the operator.
+
+/** The service account of install/operator.yaml. */
+export const operatorUser = "system:serviceaccount:plimsoll-system:plimsoll-operator";
+
+export const writeVerbs = ["create", "update", "patch", "delete", "deletecollection"] as const;
 
 /** Kubernetes' audit event, as far as the policy records it. */
 export interface AuditEntry {
-  readonly verb: "create" | "update" | "patch" | "delete" | "deletecollection";
+  readonly verb: (typeof writeVerbs)[number] | "get" | "list" | "watch";
   readonly requestURI: string;
   readonly user: { readonly username: string };
   readonly userAgent?: string;
@@ -15,6 +20,10 @@ export interface AuditEntry {
   };
   readonly responseStatus?: { readonly code: number };
   readonly requestReceivedTimestamp: string;
+}
+
+export function isWrite({ verb }: AuditEntry): boolean {
+  return (writeVerbs as readonly string[]).includes(verb);
 }
 
 /** Parses the file's text. A last line that is still being written is left out. */

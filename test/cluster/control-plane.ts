@@ -1,6 +1,7 @@
 // Command lines of etcd, kube-apiserver, kube-controller-manager and kube-scheduler, and the audit policy.
 
 import { apiServerPort, etcdPort, hostAddress, serviceCidr } from "./addresses.ts";
+import { operatorUser, writeVerbs } from "./audit-log.ts";
 import type { CertificateFiles } from "./certificates.ts";
 import type { ComponentSpec } from "./component.ts";
 
@@ -27,12 +28,19 @@ export interface ControlPlaneOptions {
   readonly controllers: readonly string[];
 }
 
-/** Writes only, with who, what and the answer's code: what a test needs to count them. JSON is YAML. */
+/**
+ * Who, what and the answer's code: of everybody's writes, so that a test can count them, and of the operator's reads,
+ * so that a test can tell which of its permissions it uses. JSON is YAML.
+ */
 export const auditPolicy = JSON.stringify({
   apiVersion: "audit.k8s.io/v1",
   kind: "Policy",
   omitStages: ["RequestReceived"],
-  rules: [{ level: "Metadata", verbs: ["create", "update", "patch", "delete", "deletecollection"] }, { level: "None" }],
+  rules: [
+    { level: "Metadata", verbs: [...writeVerbs] },
+    { level: "Metadata", users: [operatorUser], verbs: ["get", "list", "watch"] },
+    { level: "None" },
+  ],
 });
 
 const etcdUrl = `http://127.0.0.1:${etcdPort}`;
@@ -70,6 +78,8 @@ function apiServer(options: ControlPlaneOptions): ComponentSpec {
       "authorization-mode": "RBAC",
       "allow-privileged": true,
       profiling: false,
+      // As on OpenShift: who makes a child that blocks the deletion of its owner must be allowed to.
+      "enable-admission-plugins": "OwnerReferencesPermissionEnforcement",
       // An APIService then reaches EndpointSlice addresses itself, without kube-proxy's rules.
       "enable-aggregator-routing": true,
       "client-ca-file": certificates.authority,

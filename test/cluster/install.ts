@@ -14,6 +14,8 @@ export interface OperatorFlags {
   readonly prometheusAddress?: string;
   /** Default 2, as the cluster's Prometheus. */
   readonly scrapeIntervalSeconds?: number;
+  /** The only ones that it works in; those that exist get the Role for it. Default: all. */
+  readonly watchNamespaces?: readonly string[];
 }
 
 /** Resolves when InferenceServices can be created. Throws ClusterError with kubectl's message; ToolError when `signal` aborts. */
@@ -32,12 +34,26 @@ export async function installOperator(
   flags: OperatorFlags = {},
   signal?: AbortSignal,
 ): Promise<void> {
-  const { prometheusAddress = cluster.insidePrometheusAddress, scrapeIntervalSeconds = 2 } = flags;
-  const manifest = setFlags(await readFile(join(checkout, "install", "operator.yaml"), "utf8"), {
+  const {
+    prometheusAddress = cluster.insidePrometheusAddress,
+    scrapeIntervalSeconds = 2,
+    watchNamespaces = [],
+  } = flags;
+  const folder = join(checkout, "install");
+  const manifest = setFlags(await readFile(join(folder, "operator.yaml"), "utf8"), {
     "prometheus-address": prometheusAddress,
     "scrape-interval": String(scrapeIntervalSeconds),
+    "watch-namespaces": watchNamespaces.join(","),
   });
-  await kubectl(cluster, ["apply", "--server-side", "--filename", "-"], { input: manifest, signal });
+  const apply = ["apply", "--server-side", "--filename"];
+  await kubectl(cluster, [...apply, join(folder, "user-roles.yaml")], { signal });
+  if (watchNamespaces.length === 0) await kubectl(cluster, [...apply, join(folder, "all-namespaces.yaml")], { signal });
+  for (const namespace of watchNamespaces) {
+    if ((await cluster.kubectl(["get", "namespace", namespace], "", signal)).exitCode !== 0) continue;
+    const file = join(folder, "listed-namespaces", "namespace.yaml");
+    await kubectl(cluster, [...apply, file, `--namespace=${namespace}`], { signal });
+  }
+  await kubectl(cluster, [...apply, "-"], { input: manifest, signal });
   const deployment = ["deployment/plimsoll-operator", "--namespace=plimsoll-system"];
   await kubectl(cluster, ["rollout", "status", ...deployment, "--timeout=60s"], { signal });
 }

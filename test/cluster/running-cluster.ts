@@ -5,7 +5,7 @@ import { readFile, rm } from "node:fs/promises";
 import type { AddressInfo } from "node:net";
 import { basename } from "node:path";
 import { hostAddress, prometheusPort } from "./addresses.ts";
-import { type AuditEntry, parseAuditLog } from "./audit-log.ts";
+import { type AuditEntry, isWrite, operatorUser, parseAuditLog } from "./audit-log.ts";
 import { ClusterError } from "./errors.ts";
 import { Gates, type GateTarget, listen } from "./gates.ts";
 import { get } from "./https-get.ts";
@@ -161,7 +161,13 @@ export class Cluster implements AsyncDisposable {
 
   /** Every write that the API server has answered, oldest first. */
   async auditLog(): Promise<readonly AuditEntry[]> {
-    return parseAuditLog(await readFile(this.#parts.files.auditLog, "utf8"));
+    return parseAuditLog(await readFile(this.#parts.files.auditLog, "utf8")).filter(isWrite);
+  }
+
+  /** Every request, reads too, of the operator that install/operator.yaml runs, oldest first. */
+  async operatorRequests(): Promise<readonly AuditEntry[]> {
+    const entries = parseAuditLog(await readFile(this.#parts.files.auditLog, "utf8"));
+    return entries.filter(({ user }) => user.username === operatorUser);
   }
 
   /** Memory of all processes of the cluster, pods and spawned programs included. */

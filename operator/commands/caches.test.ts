@@ -1,0 +1,102 @@
+// Which namespaces are watched, and that none is acted upon before everything in it is known.
+
+import { afterAll, afterEach, expect, test } from "vitest";
+import { makeInferenceService } from "../api/testing.ts";
+import { ApiError } from "../kube/errors.ts";
+import { silentLogger, until } from "../kube/testing.ts";
+import type { KubeClient, KubeObject, ListOptions, ResourceType } from "../kube/types.ts";
+import { Caches } from "./caches.ts";
+
+const everywhere = "(all)";
+const stop = new AbortController();
+let held = new Set<string>();
+
+afterEach(() => {
+  held = new Set();
+});
+
+afterAll(() => stop.abort());
+
+/** An API server with one InferenceService in each namespace; `hold` names lists that do not answer, `refuse` those with 403. */
+function makeCaches(namespaces: readonly string[] | undefined, refuse: readonly string[] = []) {
+  const lists: string[] = [];
+  const enqueued: string[] = [];
+  const refused = new Set(refuse);
+  const list = async (type: ResourceType<KubeObject>, { namespace = everywhere }: ListOptions = {}) => {
+    lists.push(`${type.plural} ${namespace}`);
+    if (refused.has(namespace)) throw new ApiError(`list ${type.kind} ${namespace}`, 403, { reason: "Forbidden" });
+    while (held.has(`${type.plural} ${namespace}`)) await new Promise((resolve) => setTimeout(resolve, 1));
+    const service = makeInferenceService();
+    service.metadata.namespace = namespace === everywhere ? "vision" : namespace;
+    return { metadata: { resourceVersion: "1" }, items: type.kind === "InferenceService" ? [service] : [] };
+  };
+  // A watch in which nothing happens.
+  const watch = async function* (_type: unknown, { signal }: { signal?: AbortSignal }) {
+    await new Promise((resolve) => signal?.addEventListener("abort", resolve));
+    yield* [];
+  };
+  const client = { list, watch } as unknown as KubeClient;
+  const caches = new Caches({ client, logger: silentLogger, namespaces, enqueue: (key) => enqueued.push(key) });
+  const worldKeys = () =>
+    caches
+      .world()
+      .services()
+      .map(({ metadata }) => `${metadata.namespace}/${metadata.name}`);
+  return { caches, lists, enqueued, refused, worldKeys, run: () => startAll(caches) };
+}
+
+function startAll(caches: Caches): void {
+  for (const reflector of caches.reflectors) void reflector.run(stop.signal);
+}
+
+test("without a list of namespaces each kind is listed once, everywhere", async () => {
+  const { caches, lists, enqueued, run } = makeCaches(undefined);
+  run();
+  await caches.settled;
+  expect(lists.toSorted()).toEqual([...new Set(lists)].toSorted());
+  expect(lists.every((line) => line.endsWith(everywhere))).toBe(true);
+  await until(() => enqueued.length > 0, "the service is enqueued");
+  expect(enqueued).toEqual(["vision/resnet"]);
+});
+
+test("with one, each kind is listed in each of them and nowhere else", async () => {
+  const { caches, lists, worldKeys, run } = makeCaches(["vision", "speech"]);
+  run();
+  await caches.settled;
+  const wheres = (plural: string) => lists.filter((line) => line.startsWith(`${plural} `)).toSorted();
+  expect(wheres("inferenceservices")).toEqual(["inferenceservices speech", "inferenceservices vision"]);
+  expect(wheres("pods")).toEqual(["pods speech", "pods vision"]);
+  expect(worldKeys().toSorted()).toEqual(["speech/resnet", "vision/resnet"]);
+});
+
+test("a namespace of which one kind is not known yet is not acted upon", async () => {
+  held.add("deployments vision");
+  const { caches, enqueued, worldKeys, run } = makeCaches(["vision", "speech"]);
+  run();
+  await until(() => enqueued.length > 0, "the other one is acted upon");
+  expect(enqueued).toEqual(["speech/resnet"]);
+  expect(worldKeys()).toEqual(["speech/resnet"]);
+  expect(caches.hasSettled).toBe(false);
+  held.clear();
+  await until(() => enqueued.length > 1, "then it is");
+  expect(enqueued).toEqual(["speech/resnet", "vision/resnet"]);
+  expect(caches.hasSettled).toBe(true);
+});
+
+test("a namespace that may not be read stops nobody, and is taken up once it may be", async () => {
+  const { caches, enqueued, refused, worldKeys, run } = makeCaches(["forbidden", "speech"], ["forbidden"]);
+  run();
+  await caches.settled;
+  expect(enqueued).toEqual(["speech/resnet"]);
+  expect(worldKeys()).toEqual(["speech/resnet"]);
+  refused.clear();
+  await until(() => enqueued.length > 1, "the permissions are noticed");
+  expect(worldKeys().toSorted()).toEqual(["forbidden/resnet", "speech/resnet"]);
+});
+
+test("without permission to read all namespaces there is nothing to settle for", async () => {
+  const { caches, lists, run } = makeCaches(undefined, [everywhere]);
+  run();
+  await until(() => lists.length >= 6, "all kinds were tried");
+  expect(caches.hasSettled).toBe(false);
+});
