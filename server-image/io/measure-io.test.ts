@@ -2,29 +2,13 @@
 
 import { describe, expect, test, vi } from "vitest";
 
-import { Metrics } from "../metrics.ts";
-import type { LoadedModel } from "../models/load-model.ts";
-import type { ModelMetadata } from "../models/metadata.ts";
-import type { RunRequest } from "../models/runner.ts";
-import { candidateShapes, randomInputs } from "../models/sample-inputs.ts";
-import type { ExecutionPlan, ServedModel } from "../models/served-model.ts";
-import { answerHttp } from "../protocols/answer-http.ts";
+import type { ExecutionPlan } from "../models/served-model.ts";
 import type { Datatype, TensorSpec } from "../tensors/datatypes.ts";
-import { recordingLog } from "../test-server.ts";
 import { measureIo } from "./measure-io.ts";
+import { startProbeClient } from "./probe-client.ts";
+import { cpuSecondsOfThisProcess, makeMeasureOptions, makeProbe } from "./test-probe.ts";
 
 vi.setConfig({ testTimeout: 30_000 });
-
-const PLAN: ExecutionPlan = {
-  executionProvider: "cpu",
-  workers: 1,
-  threadsPerWorker: 1,
-  inline: false,
-  ioThreads: 1,
-  batchable: true,
-  maxBatchSize: 8,
-  batchDelayMs: 5000,
-};
 
 const ALL = ["tfs-rest", "v2-grpc", "v2-rest", "v2-rest-binary"];
 
@@ -32,76 +16,26 @@ interface Setting {
   readonly inputs: readonly TensorSpec[];
   readonly plan?: Partial<ExecutionPlan>;
   readonly maxBodyBytes?: number;
-  readonly run?: (request: RunRequest) => Promise<never>;
+  readonly run?: () => Promise<never>;
   /** Called before and after each stretch of requests. */
   readonly cpuSeconds?: () => number;
   readonly clock?: () => number;
   readonly budgetMs?: number;
 }
 
-function cpuSecondsOfThisProcess(): number {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1e6;
-}
-
 /** Costs and what was logged, for a model whose outputs are its inputs. */
-async function measure({ inputs, plan = {}, maxBodyBytes = 1024 ** 2, run, ...setting }: Setting) {
-  const metadata: ModelMetadata = {
-    name: "a model/ü",
-    version: "1",
-    platform: "onnx_onnxv1",
-    inputs,
-    outputs: inputs.map((spec) => ({ ...spec, name: `${spec.name} out` })),
-  };
-  const { log, lines } = recordingLog();
-  const echo = async (request: RunRequest) => ({
-    outputs: request.inputs.map((tensor) => ({ ...tensor, name: `${tensor.name} out` })),
-    computeSeconds: 0,
-    freed: [],
-  });
-  const runner = { idleCount: 1, parallelRuns: 1, movesInputs: false, run: run ?? echo };
-  const [shapes = []] = candidateShapes(inputs);
-  const { clock = () => performance.now(), cpuSeconds = cpuSecondsOfThisProcess, budgetMs = 100 } = setting;
-  const costs = await measureIo(
-    {
-      loaded: { metadata, plan: { ...PLAN, ...plan }, runner } as unknown as LoadedModel,
-      request: {
-        inputs: randomInputs(inputs, shapes, Math.random),
-        outputNames: metadata.outputs.map(({ name }) => name),
-      },
-      budgetMs,
-    },
-    {
-      context: {
-        model: {} as ServedModel,
-        metrics: new Metrics({ queueDepth: () => 0, requestsInFlight: () => 0 }),
-        isStopping: () => false,
-        renderMetrics: async () => "",
-        calibration: async () => undefined,
-        serverVersion: "0",
-        clock,
-        log,
-      },
-      handle: answerHttp,
-      maxBodyBytes,
-      maxBatchSize: undefined,
-      maxBatchRunMs: 100,
-      requestTimeoutSeconds: 30,
-      clock,
-      wallClock: Date.now,
-      cpuSeconds,
-      threadCpuSeconds: () => {
-        const { user, system } = process.threadCpuUsage();
-        return (user + system) / 1e6;
-      },
-      random: Math.random,
-      log,
-    },
-  );
-  return {
-    costs,
-    warnings: lines.filter(({ level }) => level === "warn").map(({ fields }) => String(fields["protocol"])),
-  };
+async function measure({ budgetMs = 100, maxBodyBytes = 1024 ** 2, ...setting }: Setting) {
+  const { clock = () => performance.now(), cpuSeconds = cpuSecondsOfThisProcess, ...model } = setting;
+  const { options, lines } = makeMeasureOptions({ clock, cpuSeconds, maxBodyBytes });
+  const client = startProbeClient();
+  const probe = makeProbe({ ...model, deadlineMs: clock() + budgetMs });
+  try {
+    const costs = await measureIo(probe, client, options);
+    const warnings = lines.filter(({ level }) => level === "warn").map(({ fields }) => String(fields["protocol"]));
+    return { costs, warnings };
+  } finally {
+    await client.end();
+  }
 }
 
 const input = (datatype: Datatype, ...shape: number[]): TensorSpec => ({ name: `the "${datatype}"`, datatype, shape });
@@ -153,4 +87,15 @@ test("inputs beyond the largest body give no cost where they do not fit", async 
   const { costs, warnings } = await measure({ inputs: [input("UINT8", 1, 60_000)], maxBodyBytes: 70_000 });
   expect(Object.keys(costs).toSorted()).toEqual(["v2-grpc", "v2-rest-binary"]);
   expect(warnings.toSorted()).toEqual(["tfs-rest", "v2-rest"]);
+});
+
+test("without any time each protocol is measured once", async () => {
+  let readings = 0;
+  const cpuSeconds = () => {
+    readings += 1;
+    return cpuSecondsOfThisProcess();
+  };
+  const { costs } = await measure({ inputs: [input("FP32", -1, 3)], budgetMs: -5000, cpuSeconds });
+  expect(Object.keys(costs).toSorted()).toEqual(ALL);
+  expect(readings).toBe(2 * ALL.length);
 });

@@ -7,34 +7,34 @@ import { ReadyModel } from "../models/ready-model.ts";
 import { StatisticsRecorder } from "../models/statistics.ts";
 import { HttpListener } from "../protocols/http/listener.ts";
 import { type MeasureIoOptions, NO_LIMITS } from "./measure-io.ts";
-import { HTTP_CLIENT, LOOPBACK, MAX_BYTES_UNDER_WAY, startProbeClient } from "./probe-client.ts";
+import { LOOPBACK, MAX_BYTES_UNDER_WAY, type ProbeClient } from "./probe-client.ts";
 import { makeProbeRequests } from "./probe-requests.ts";
+import type { Stretch } from "./stretch.ts";
 
-/** As many as busy services have, since large batches need them; fewer where the model is so slow that they would wait for long. */
-const MOST_CLIENTS = 128;
-const LONGEST_WAIT_SECONDS = 0.3;
 const READY = { ready: true } as const;
-const WARM_UP_MS = 400;
-const MEASURE_MS = 600;
-/** Slow models give few answers in a short time, but nobody waits for long. */
-const ENOUGH_RUNS = 12;
-const LONGEST_MEASURE_MS = 1500;
 /** The server has at least this much of the CPUs; less says that the figures are no good. */
 const LEAST_SHARE = 0.2;
 
-/** Undefined where requests fail. Only for models that run on workers: else the I/O's own figures are all there is. */
+export interface SaturationProbe extends IoProbe {
+  readonly protocol: Protocol;
+  readonly stretch: Stretch;
+}
+
+/**
+ * Requests per second; undefined where requests fail or too few are answered. Only for models that run on workers: else
+ * the I/O's own figures are all there is.
+ */
 export async function measureSaturation(
-  probe: IoProbe,
-  protocol: Protocol,
-  options: MeasureIoOptions & { readonly cpus: number },
+  probe: SaturationProbe,
+  client: ProbeClient,
+  options: MeasureIoOptions,
 ): Promise<number | undefined> {
-  const { loaded, request } = probe;
+  const { loaded, request, protocol, stretch } = probe;
   const bytes = makeProbeRequests(loaded.metadata.name, request)[protocol];
-  const [single] = loaded.calibration.runTimes;
-  if (bytes === undefined || single === undefined) {
+  if (bytes === undefined) {
     return undefined;
   }
-  const { clock, random, log, maxBodyBytes } = options;
+  const { clock, random, log, maxBodyBytes, cpus } = options;
   const listener = new HttpListener({
     handle: options.handle({ ...options.context, ...makeModel(probe, options) }),
     maxBodyBytes,
@@ -43,21 +43,19 @@ export async function measureSaturation(
     random,
     log,
   });
-  const underWay = Math.min(MAX_BYTES_UNDER_WAY, maxBodyBytes) / bytes.length;
-  const bearable = (LONGEST_WAIT_SECONDS * loaded.runner.parallelRuns) / single.seconds;
-  const connections = Math.max(1, Math.floor(Math.min(MOST_CLIENTS, underWay, bearable)));
+  const underWay = Math.max(1, Math.floor(Math.min(MAX_BYTES_UNDER_WAY, maxBodyBytes) / bytes.length));
   const port = await listener.listen(0, LOOPBACK);
-  const client = await startProbeClient(HTTP_CLIENT, { port, connections });
   try {
-    const milliseconds = Math.min(LONGEST_MEASURE_MS, Math.max(MEASURE_MS, ENOUGH_RUNS * single.seconds * 1000));
-    const { failed, steady } = await client.slice({ bytes, warmUpMs: WARM_UP_MS, milliseconds });
+    const target = { kind: "http", port, connections: Math.min(stretch.connections, underWay) } as const;
+    const { warmUpMs, milliseconds } = stretch;
+    const { failed, steady } = await (await client.open(target)).slice({ bytes, warmUpMs, milliseconds });
     if (failed > 0 || steady === undefined) {
       return undefined;
     }
     // What the client took would have been the server's.
-    return steady.perSecond / Math.max(1 - steady.cpuShare / options.cpus, LEAST_SHARE);
+    return steady.perSecond / Math.max(1 - steady.cpuShare / cpus, LEAST_SHARE);
   } finally {
-    await Promise.all([client.end(), listener.close(0)]);
+    await listener.close(0);
   }
 }
 

@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 
 import { expect, test, vi } from "vitest";
 
-import { HTTP_CLIENT, LOOPBACK, type ProbeClient, startProbeClient } from "./probe-client.ts";
+import { LOOPBACK, type ProbeConnections, startProbeClient } from "./probe-client.ts";
 
 vi.setConfig({ testTimeout: 30_000 });
 
@@ -13,12 +13,16 @@ const BODY = "a body";
 const bytes = Buffer.from(`POST /infer HTTP/1.1\r\nhost: x\r\ncontent-length: ${BODY.length}\r\n\r\n${BODY}`);
 
 /** Runs `use` with a client of a server that answers like this. */
-async function withClient(answer: RequestListener, connections: number, use: (client: ProbeClient) => Promise<void>) {
+async function withClient(
+  answer: RequestListener,
+  connections: number,
+  use: (client: ProbeConnections) => Promise<void>,
+) {
   const server = createServer(answer).listen(0, LOOPBACK);
   await vi.waitFor(() => expect(server.listening).toBe(true));
-  const client = await startProbeClient(HTTP_CLIENT, { port: (server.address() as AddressInfo).port, connections });
+  const client = startProbeClient();
   try {
-    await use(client);
+    await use(await client.open({ kind: "http", port: (server.address() as AddressInfo).port, connections }));
   } finally {
     await client.end();
     server.closeAllConnections();

@@ -1,14 +1,15 @@
-// What the calibration of the I/O and its client thread say to each other.
+// What the calibration's measurements and their client thread say to each other.
 
-/** Given to the client at its start; it says "open" when all connections are there. */
-export interface ProbeClientSettings {
+/** Where requests go, and over how many connections. */
+export interface ProbeTarget {
+  readonly kind: "http" | "grpc";
   readonly port: number;
   readonly connections: number;
 }
 
-/** Asks for one stretch of requests; "end" ends the thread. */
+/** One stretch of requests to a target that was opened before. */
 export interface ProbeCommand {
-  /** The whole request, HTTP head included. */
+  /** The whole HTTP request, head included, or the message of a gRPC call. */
   readonly bytes: Uint8Array;
   /** Answers that come so early say nothing of the pace. */
   readonly warmUpMs: number;
@@ -16,10 +17,16 @@ export interface ProbeCommand {
   readonly milliseconds: number;
 }
 
+/** Asked of the thread, one after the other; each but "end", which ends the thread, is answered by one message. */
+export type ProbeMessage =
+  | { readonly open: ProbeTarget }
+  | (ProbeCommand & { readonly port: ProbeTarget["port"] })
+  | "end";
+
 /** Of the whole stretch, warm-up and last answers included, but for `steady`. */
 export interface ProbeReport {
   readonly answered: number;
-  /** Of the answered ones, those with another status than 200. */
+  /** Of the answered ones, those with another status than 200 or OK. */
   readonly failed: number;
   /** Of the client's thread. */
   readonly cpuSeconds: number;

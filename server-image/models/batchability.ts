@@ -10,7 +10,7 @@ import { type Draw, randomInputs, type Shapes, withRows } from "./sample-inputs.
 const TOLERANCE = 1e-3;
 
 /** Not a power of two, and enough that a row has neighbours on both sides. */
-const ROWS = 3;
+export const PROOF_ROWS = 3;
 
 const MAX_DRAWS = 100;
 
@@ -36,13 +36,13 @@ export async function whyNotBatchable(
     // A run takes the memory of its inputs away.
     together = await run(joined.map(copyOf));
   } catch (error) {
-    return `it refuses ${ROWS} rows: ${error instanceof Error ? error.message : String(error)}`;
+    return `it refuses ${PROOF_ROWS} rows: ${error instanceof Error ? error.message : String(error)}`;
   }
-  const odd = together.find(({ shape }) => shape[0] !== ROWS);
+  const odd = together.find(({ shape }) => shape[0] !== PROOF_ROWS);
   if (odd !== undefined) {
-    return `output ${JSON.stringify(odd.name)} has ${odd.shape[0] ?? "no"} rows for ${ROWS} rows of inputs`;
+    return `output ${JSON.stringify(odd.name)} has ${odd.shape[0] ?? "no"} rows for ${PROOF_ROWS} rows of inputs`;
   }
-  for (let row = 0; row < ROWS; row += 1) {
+  for (let row = 0; row < PROOF_ROWS; row += 1) {
     const alone = await run(joined.map((tensor) => copyOf(takeRows(tensor, row, 1))));
     const differing = alone.find((output, index) => {
       const other = together[index];
@@ -57,9 +57,9 @@ export async function whyNotBatchable(
 
 /** Integers and texts are drawn from two values only: rows that are all alike by chance would prove nothing. */
 function differingRows(inputs: readonly TensorSpec[], shapes: Shapes, draw: Draw): Tensor[] {
-  let drawn = randomInputs(inputs, withRows(shapes, inputs, ROWS), draw);
+  let drawn = randomInputs(inputs, withRows(shapes, inputs, PROOF_ROWS), draw);
   for (let draws = 1; draws < MAX_DRAWS && !drawn.every(rowsDiffer); draws += 1) {
-    drawn = randomInputs(inputs, withRows(shapes, inputs, ROWS), draw);
+    drawn = randomInputs(inputs, withRows(shapes, inputs, PROOF_ROWS), draw);
   }
   return drawn;
 }

@@ -5,9 +5,10 @@ import { describe, expect, test } from "vitest";
 
 import { LoadError } from "../load-error.ts";
 import { recordingLog } from "../test-server.ts";
-import { type Calibration, type CalibrationOptions, calibrate, firstSplit, type Split, warmUp } from "./calibration.ts";
+import { type Calibration, type CalibrationOptions, calibrate, warmUp } from "./calibration.ts";
 import type { ModelMetadata } from "./metadata.ts";
 import type { RunRequest, RunResult } from "./runner.ts";
+import { firstSplit, type Split } from "./splits.ts";
 import { numbersOf, tensorOf } from "./test-runner.ts";
 
 const METADATA: ModelMetadata = {
@@ -306,6 +307,32 @@ describe("the time for it", () => {
     const { calibration } = await find(() => 1000, { usableThreads: 4, budgetMs: 1 });
     expect(calibration).toMatchObject({ workers: 1, threadsPerWorker: 4, maxBatchSize: 1, provisional: true });
     expect(calibration.runTimes).toEqual([{ rows: 1, seconds: 1 }]);
+  });
+
+  test("does not suffice for a second run: the first one counts, and what all workers do is computed of it", async () => {
+    const { calibration, machine } = await find(() => 1000, { workers: 2, budgetMs: 1200 });
+    expect(machine.runners.map(({ runs }) => runs)).toEqual([2]);
+    expect(calibration).toMatchObject({ rowsPerSecond: 2, cpuSecondsPerRow: undefined, provisional: true });
+  });
+
+  test("is not spent on joining where a single row takes longer than a run may", async () => {
+    const { calibration, machine } = await find(() => 120, { latencyBoundMs: 100 });
+    expect(calibration).toMatchObject({ batchable: false, maxBatchSize: 1, provisional: false });
+    // One for the warm-up, three for a single run, four for all workers.
+    expect(machine.runners.map(({ runs }) => runs)).toEqual([8]);
+  });
+
+  test("is kept but for the first run and a short one, whatever the model", async () => {
+    const anyMs = fc.integer({ min: 1, max: 3000 });
+    await fc.assert(
+      fc.asyncProperty(anyMs, anyMs, fc.integer({ min: 1, max: 6000 }), async (fixedMs, perRowMs, budgetMs) => {
+        const runMs: RunMs = (rows) => fixedMs + rows * perRowMs;
+        const { machine } = await find(runMs, { usableThreads: 4, budgetMs });
+        const hopsMs = HOP_MS * machine.runners.reduce((sum, { runs }) => sum + runs, 0);
+        expect(machine.nowMs).toBeLessThanOrEqual(Math.max(budgetMs, fixedMs + perRowMs) + 50 + hopsMs);
+      }),
+      { numRuns: 60 },
+    );
   });
 
   test("none at all: nothing is measured, and requests are joined only as the user says", async () => {

@@ -2,23 +2,23 @@
 
 import type { Log } from "../log.ts";
 import type { Tensor } from "../tensors/datatypes.ts";
-import { whyNotBatchable } from "./batchability.ts";
+import { PROOF_ROWS, whyNotBatchable } from "./batchability.ts";
 import type { ModelMetadata } from "./metadata.ts";
+import type { RunResult } from "./runner.ts";
 import { candidateShapes, type Draw, randomInputs, type Shapes } from "./sample-inputs.ts";
-import { MIN_RUNS, type Throughput, type TrialOptions, type TrialRunner, Trials } from "./trials.ts";
+import { firstSplit, isWorthwhile, otherSplits, type Split, type SplitLimits } from "./splits.ts";
+import {
+  type Measured,
+  MIN_RUNS,
+  type Throughput,
+  type TrialOptions,
+  type TrialRunner,
+  Trials,
+  throughputTrialSeconds,
+} from "./trials.ts";
 
-/** How CPUs are shared out: so many copies of the model, each run by so many threads. */
-export interface Split {
-  readonly workers: number;
-  readonly threadsPerWorker: number;
-}
-
-export interface CalibrationOptions<R extends TrialRunner = TrialRunner> extends TrialOptions {
-  /** Whole CPUs to share out. */
-  readonly usableThreads: number;
-  /** Given by the user, not to be searched. */
-  readonly workers: number | undefined;
-  readonly threadsPerWorker: number | undefined;
+export interface CalibrationOptions<R extends TrialRunner = TrialRunner> extends TrialOptions, SplitLimits {
+  /** Given by the user. */
   readonly maxBatchSize: number | undefined;
   /** Longest run that a batch may make. */
   readonly latencyBoundMs: number;
@@ -58,27 +58,21 @@ export interface Calibrated<R extends TrialRunner> {
   readonly calibration: Calibration;
   /** Runs as the calibration says; to be stopped by the caller. */
   readonly runner: R;
+  /** Outputs of a run of one row; empty where the model takes none of the sample inputs. */
+  readonly sampleOutputs: readonly Tensor[];
 }
 
-/** A larger batch, or more workers where batches are not joined, must be better by this much. */
+/** A larger batch must be better by this much. */
 const WORTHWHILE = 1.05;
-/** One queue of full batches serves better than several of half ones, so more workers must be well ahead. */
-const WORTHWHILE_SPLIT = 1.3;
-/**
- * Without that, more workers are right even where they seem a little slower: while serving, the I/O takes CPU from runs,
- * and a run of several threads waits for the one that suffers most.
- */
-const GOOD_ENOUGH = 0.97;
 /** What the best batch size must gain over single rows in all. */
 const WORTH_THE_WAIT = 1.2;
-/** A split that the CPU limit stops now and then must be ahead of one that it does not by this much. */
-const THROTTLED_COST = 1.1;
-/** Where joining gains less than this, half batches are nearly as good as full ones. */
-const MUCH_GAIN = 1.5;
 /** Larger batches gain next to nothing and make everyone wait. */
 export const LARGEST_BATCH = 128;
 /** A step that brings nothing may be followed by one that does, where it is not much worse: kernels like round sizes. */
 const HOPEFUL = 0.7;
+/** Beyond the time, too, a run of this length is made once more: the way to the worker is known only from that. */
+const SHORT_RUN_SECONDS = 0.05;
+
 /** Rejects with a LoadError where the model cannot be loaded. */
 export async function calibrate<R extends TrialRunner>(
   metadata: ModelMetadata,
@@ -102,14 +96,9 @@ export async function warmUp(
   await Promise.all(runs);
 }
 
-/** The split to begin with: one copy on all threads, or what the user asked for. */
-export function firstSplit({
-  workers,
-  threadsPerWorker,
-  usableThreads,
-}: Pick<CalibrationOptions, "workers" | "threadsPerWorker" | "usableThreads">): Split {
-  const copies = workers ?? 1;
-  return { workers: copies, threadsPerWorker: threadsPerWorker ?? Math.max(1, Math.floor(usableThreads / copies)) };
+/** The first run, which is the warm-up as well. */
+interface WarmRun extends Pick<RunResult, "outputs" | "computeSeconds"> {
+  readonly shapes: Shapes;
 }
 
 class Search<R extends TrialRunner> {
@@ -127,25 +116,24 @@ class Search<R extends TrialRunner> {
   }
 
   async calibrate(first: R): Promise<Calibrated<R>> {
-    const { log } = this.#options;
+    const { log, budgetMs } = this.#options;
     const split = firstSplit(this.#options);
-    const shapes = await this.#findShapes(first);
-    if (shapes === undefined) {
+    const warm = await this.#findShapes(first);
+    if (warm === undefined) {
       log.warn(
         { reason: this.#lastRefusal },
         "no sample inputs fit the model: nothing is measured, and its first requests take longer",
       );
-      return { calibration: { ...NOTHING_MEASURED, ...split }, runner: first };
+      return { calibration: { ...NOTHING_MEASURED, ...split }, runner: first, sampleOutputs: [] };
     }
-    if (this.#options.budgetMs === 0) {
-      return {
-        calibration: { ...NOTHING_MEASURED, ...split, ...(await this.#asToldTo(first, shapes)) },
-        runner: first,
-      };
+    const { shapes, outputs: sampleOutputs } = warm;
+    if (budgetMs === 0) {
+      const told = await this.#asToldTo(first, shapes);
+      return { calibration: { ...NOTHING_MEASURED, ...split, ...told }, runner: first, sampleOutputs };
     }
-    const single = await this.#trials.measure(first, shapes, 1);
+    const single = await this.#measureSingle(first, warm);
     this.#runTimes.push({ rows: 1, seconds: single.seconds });
-    const batchable = await this.#provesBatchable(first, shapes);
+    const batchable = this.#mayPay(single) && (await this.#provesBatchable(first, shapes));
     const maxBatchSize = batchable ? await this.#findBatchSize(first, shapes, single.seconds) : 1;
     const best = await this.#findSplit({ runner: first, split, shapes, rows: maxBatchSize });
     const calibration: Calibration = {
@@ -159,7 +147,19 @@ class Search<R extends TrialRunner> {
       hopSeconds: single.hopSeconds,
       provisional: this.#trials.provisional,
     };
-    return { calibration, runner: best.runner };
+    return { calibration, runner: best.runner, sampleOutputs };
+  }
+
+  /** Of a model so slow that there is no time for another run, the first one has to do. Short runs are worth the delay. */
+  async #measureSingle(runner: R, { shapes, computeSeconds }: WarmRun): Promise<Measured> {
+    return computeSeconds > SHORT_RUN_SECONDS && this.#trials.isTooLong(computeSeconds)
+      ? { seconds: computeSeconds, hopSeconds: 0 }
+      : this.#trials.measure(runner, shapes, 1);
+  }
+
+  /** Two rows together take longer than one, and the proof takes as long as twice its rows. */
+  #mayPay({ seconds }: Measured): boolean {
+    return seconds * 1000 <= this.#options.latencyBoundMs && !this.#trials.isTooLong(PROOF_ROWS * 2 * seconds);
   }
 
   /** Without time for measuring: requests are joined only where the user says how many, and the proof holds. */
@@ -172,8 +172,8 @@ class Search<R extends TrialRunner> {
     return { shapes, batchable, maxBatchSize: batchable ? maxBatchSize : 1 };
   }
 
-  /** The first shapes that the model takes; the trial is its warm-up as well. */
-  async #findShapes(runner: TrialRunner): Promise<Shapes | undefined> {
+  /** With the first shapes that the model takes. */
+  async #findShapes(runner: TrialRunner): Promise<WarmRun | undefined> {
     const { inputs } = this.#metadata;
     for (const shapes of candidateShapes(inputs)) {
       const trials = Array.from({ length: runner.parallelRuns }, () =>
@@ -181,10 +181,12 @@ class Search<R extends TrialRunner> {
       );
       const results = await Promise.allSettled(trials);
       const failed = results.find((result) => result.status === "rejected");
-      if (failed === undefined) {
-        return shapes;
+      const [first] = results;
+      if (failed === undefined && first?.status === "fulfilled") {
+        return { ...first.value, shapes };
       }
-      this.#lastRefusal = failed.reason instanceof Error ? failed.reason.message : String(failed.reason);
+      const reason: unknown = failed?.reason;
+      this.#lastRefusal = reason instanceof Error ? reason.message : String(reason);
       this.#options.log.debug({ shapes, reason: this.#lastRefusal }, "the model does not take sample inputs");
     }
     return undefined;
@@ -231,10 +233,11 @@ class Search<R extends TrialRunner> {
 
   async #findSplit(start: { runner: R; split: Split; shapes: Shapes; rows: number }) {
     const { shapes, rows } = start;
-    const measured = await this.#trials.measureAll(start.runner, shapes, rows);
+    const measured = await this.#measureThroughput(start.runner, shapes, rows);
     let best = { runner: start.runner, split: start.split, ...measured };
-    for (const split of this.#otherSplits(start.split)) {
-      const trialSeconds = ((split.workers * rows) / best.rowsPerSecond) * (MIN_RUNS + 1);
+    const { maxWorkers, memoryBytes } = this.#options;
+    for (const split of otherSplits(start.split, this.#options, () => maxWorkers(memoryBytes()))) {
+      const trialSeconds = throughputTrialSeconds((split.workers * rows) / best.rowsPerSecond);
       if (this.#trials.isTooLong(this.#options.loadMs / 1000 + trialSeconds)) {
         break;
       }
@@ -251,32 +254,19 @@ class Search<R extends TrialRunner> {
     return best;
   }
 
+  /** Where there is no time for it: as if runs of one worker and of all took the same time. */
+  async #measureThroughput(runner: R, shapes: Shapes, rows: number): Promise<Throughput> {
+    const seconds = this.#runTimes.find((time) => time.rows === rows)?.seconds;
+    return seconds !== undefined && this.#trials.isTooLong(throughputTrialSeconds(seconds))
+      ? { rowsPerSecond: (rows * runner.parallelRuns) / seconds, cpuSecondsPerRow: undefined, throttled: false }
+      : this.#trials.measureAll(runner, shapes, rows);
+  }
+
   /** How much faster rows run in batches of this size than alone. */
   #batchGain(rows: number): number {
     const [alone, joined] = [1, rows].map((size) => this.#runTimes.find((time) => time.rows === size)?.seconds);
     return alone === undefined || joined === undefined ? 1 : (alone * rows) / joined;
   }
-
-  /** More copies on fewer threads each, in steps of two, as far as memory goes. */
-  #otherSplits(start: Split): Split[] {
-    const { workers, threadsPerWorker, usableThreads, maxWorkers, memoryBytes } = this.#options;
-    if (workers !== undefined || threadsPerWorker !== undefined) {
-      return [];
-    }
-    const most = Math.min(usableThreads, maxWorkers(memoryBytes()));
-    const splits: Split[] = [];
-    for (let copies = start.workers * 2; copies <= most; copies *= 2) {
-      splits.push({ workers: copies, threadsPerWorker: Math.floor(usableThreads / copies) });
-    }
-    return splits;
-  }
-}
-
-/** A split that the CPU limit stops now and then makes everyone wait at once, so it must be worth that. */
-function isWorthwhile(rival: Throughput, best: Throughput, batchGain: number): boolean {
-  const needed = batchGain > MUCH_GAIN ? WORTHWHILE_SPLIT : GOOD_ENOUGH;
-  const throttling = rival.throttled === best.throttled ? 1 : rival.throttled ? THROTTLED_COST : 1 / THROTTLED_COST;
-  return rival.rowsPerSecond > best.rowsPerSecond * needed * throttling;
 }
 
 const NOTHING_MEASURED = {

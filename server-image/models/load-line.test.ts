@@ -168,5 +168,8 @@ test("what was measured of all parts together corrects what is computed of them,
   const ioCpuSeconds = { "v2-rest": 0.002, "v2-rest-binary": 0.001, "v2-grpc": 0.004, "tfs-rest": 0.005 };
   const saturation = { "v2-rest-binary": 800 };
   const lines = computeLoadLine({ ...parts, ioCpuSeconds, saturation });
-  expect(lines).toEqual({ "v2-rest": 500, "v2-rest-binary": 800, "v2-grpc": 200, "tfs-rest": 200 });
+  expect(lines).toEqual({ "v2-rest": 400, "v2-rest-binary": 800, "v2-grpc": 200, "tfs-rest": 160 });
+  // The nearest of what was measured.
+  const both = computeLoadLine({ ...parts, ioCpuSeconds, saturation: { ...saturation, "v2-rest": 250 } });
+  expect(both).toEqual({ "v2-rest": 250, "v2-rest-binary": 800, "v2-grpc": 200, "tfs-rest": 100 });
 });

@@ -3,10 +3,12 @@
 /** Answers per second by protocol, each alone, while requests never ran out; not all protocols are measured. */
 export type Saturation = Readonly<Record<string, number>>;
 
-/** Protocols whose requests cost what they do for like reasons: tensors as bytes, tensors as text. */
+/** Protocols whose requests cost what they do for like reasons: tensors as bytes, tensors as text. The nearest of each. */
 const ALIKE: Readonly<Record<string, string>> = {
   "v2-grpc": "v2-rest-binary",
   "tfs-rest": "v2-rest",
+  // Where there was no time to measure it as well.
+  "v2-rest": "v2-rest-binary",
 };
 
 /** What was measured of the parts of a replica. */
@@ -37,14 +39,16 @@ export function computeLoadLine(inputs: LoadLineInputs): Record<string, number> 
   );
   const computed = new Map<string, number>(bounds);
   // The parts disturb each other, and batches are not always full.
-  const truth = (protocol: string) => {
+  const truth = (protocol: string): number => {
     const measured = inputs.saturation?.[protocol];
     const bound = computed.get(protocol);
-    return measured === undefined || bound === undefined ? undefined : measured / bound;
+    if (measured !== undefined && bound !== undefined) {
+      return measured / bound;
+    }
+    const alike = ALIKE[protocol];
+    return alike === undefined ? 1 : truth(alike);
   };
-  return Object.fromEntries(
-    bounds.map(([protocol, bound]) => [protocol, bound * (truth(protocol) ?? truth(ALIKE[protocol] ?? "") ?? 1)]),
-  );
+  return Object.fromEntries(bounds.map(([protocol, bound]) => [protocol, bound * truth(protocol)]));
 }
 
 /** Answers per second by protocol. */

@@ -2,14 +2,15 @@
 
 import type { Log } from "../log.ts";
 import type { FetchedModel } from "../storage/model-file.ts";
-import type { Datatype } from "../tensors/datatypes.ts";
-import { type Calibration, type CalibrationOptions, calibrate, firstSplit, type Split, warmUp } from "./calibration.ts";
+import type { Datatype, Tensor } from "../tensors/datatypes.ts";
+import { type Calibration, type CalibrationOptions, calibrate, warmUp } from "./calibration.ts";
 import { mayHaveControlFlow } from "./control-flow.ts";
 import { InlineRunner } from "./inline-runner.ts";
 import { type ModelMetadata, PLATFORM, toTensorSpec } from "./metadata.ts";
 import { type PoolOptions, WorkerPool } from "./pool.ts";
 import type { Runner } from "./runner.ts";
 import type { ExecutionPlan, ExecutionProvider, Readiness } from "./served-model.ts";
+import { firstSplit, type Split } from "./splits.ts";
 import type { SessionInterface } from "./worker-handle.ts";
 
 export interface LoadOptions
@@ -45,6 +46,8 @@ export interface LoadedModel {
   readonly metadata: ModelMetadata;
   readonly plan: ExecutionPlan;
   readonly calibration: Calibration;
+  /** Outputs of a run of one row; empty where there was none. */
+  readonly sampleOutputs: readonly Tensor[];
   readonly runner: Runner;
   readonly readiness: () => Readiness;
   /** Sets what is called when the runner becomes idle. */
@@ -87,19 +90,22 @@ export async function settleModel(file: FetchedModel, opened: OpenedModel, optio
     await pool.start();
     return pool;
   };
-  const { calibration, runner: pool } =
-    options.earlier === undefined
-      ? await calibrate(
-          metadata,
-          {
-            ...options,
-            loadMs,
-            maxWorkers: (bytes) => maxWorkers(bytes, loadBytes, options.memoryLimitBytes),
-            open,
-          },
-          opened.pool,
-        )
-      : await asEarlier(options.earlier, opened, options);
+  const {
+    calibration,
+    sampleOutputs,
+    runner: pool,
+  } = options.earlier === undefined
+    ? await calibrate(
+        metadata,
+        {
+          ...options,
+          loadMs,
+          maxWorkers: (bytes) => maxWorkers(bytes, loadBytes, options.memoryLimitBytes),
+          open,
+        },
+        opened.pool,
+      )
+    : await asEarlier(options.earlier, opened, options);
   const inline = await runsInline(file.path, opened, calibration, options);
   const plan = makePlan(calibration, inline, options);
   options.log.info({ ...plan, provisional: calibration.provisional }, "calibrated");
@@ -108,6 +114,7 @@ export async function settleModel(file: FetchedModel, opened: OpenedModel, optio
       metadata,
       plan,
       calibration,
+      sampleOutputs,
       runner: pool,
       readiness: () => pool.readiness,
       onIdle: (listener) => {
@@ -122,6 +129,7 @@ export async function settleModel(file: FetchedModel, opened: OpenedModel, optio
     metadata,
     plan,
     calibration,
+    sampleOutputs,
     runner: inlineRunner,
     readiness: () => ({ ready: true }),
     onIdle: () => undefined,
@@ -134,7 +142,7 @@ async function asEarlier(calibration: Calibration, { metadata, pool }: OpenedMod
   if (calibration.shapes !== undefined) {
     await warmUp(metadata, calibration.shapes, pool, draw);
   }
-  return { calibration, runner: pool };
+  return { calibration, sampleOutputs: [], runner: pool };
 }
 
 /** A session on the calling thread. */

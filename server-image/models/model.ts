@@ -57,10 +57,11 @@ export interface IoProbe {
   readonly loaded: LoadedModel;
   /** One request of one row. */
   readonly request: InferenceRequest;
-  readonly budgetMs: number;
+  /** By the clock; the end of the whole calibration. */
+  readonly deadlineMs: number;
 }
 
-/** The I/O's part of the calibration's time; the rest is for the runs, and what they leave of it goes to the I/O again. */
+/** The I/O's part of the calibration's time; what the runs leave of theirs goes to the I/O as well. */
 const IO_SHARE = 0.4;
 
 export class Model implements ServedModel {
@@ -219,17 +220,16 @@ export class Model implements ServedModel {
 
   async #settle(file: FetchedModel, opened: OpenedModel, options: LoadOptions): Promise<LoadedModel> {
     const { calibrationMs, clock } = this.#options;
-    const startedAtMs = clock();
+    const deadlineMs = clock() + calibrationMs;
     const loaded = await settleModel(file, opened, options);
     if (this.#stored === undefined && this.#basis !== undefined) {
-      const leftMs = startedAtMs + calibrationMs - clock();
-      const figures = await this.#measureIo(loaded, Math.max(leftMs, calibrationMs * IO_SHARE));
+      const figures = await this.#measureIo(loaded, deadlineMs);
       this.#stored = { basis: this.#basis, calibration: loaded.calibration, ...figures };
     }
     return loaded;
   }
 
-  async #measureIo(loaded: LoadedModel, budgetMs: number): Promise<IoFigures> {
+  async #measureIo(loaded: LoadedModel, deadlineMs: number): Promise<IoFigures> {
     const { measureIo, calibrationMs, draw } = this.#options;
     const { metadata, calibration } = loaded;
     if (calibration.shapes === undefined || calibrationMs === 0) {
@@ -239,7 +239,7 @@ export class Model implements ServedModel {
       inputs: randomInputs(metadata.inputs, calibration.shapes, draw),
       outputNames: metadata.outputs.map(({ name }) => name),
     };
-    return measureIo({ loaded, request, budgetMs });
+    return measureIo({ loaded, request, deadlineMs });
   }
 
   async #timed<T>(phase: LoadPhase, work: () => Promise<T>): Promise<T> {

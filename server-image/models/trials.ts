@@ -20,7 +20,8 @@ export interface Measured {
 
 export interface Throughput {
   readonly rowsPerSecond: number;
-  readonly cpuSecondsPerRow: number;
+  /** Undefined where it was not measured. */
+  readonly cpuSecondsPerRow: number | undefined;
   /** Whether the CPU limit stopped the process meanwhile. */
   readonly throttled: boolean;
 }
@@ -31,6 +32,11 @@ const TRIAL_MS = 60;
 const THROUGHPUT_TRIAL_MS = 250;
 export const MIN_RUNS = 3;
 const MAX_RUNS = 24;
+
+/** What `measureAll` takes, by what a round of it does. */
+export function throughputTrialSeconds(roundSeconds: number): number {
+  return roundSeconds + Math.max(MIN_RUNS * roundSeconds, THROUGHPUT_TRIAL_MS / 1000);
+}
 
 export interface TrialOptions {
   /** For all trials together. */
@@ -94,20 +100,19 @@ export class Trials {
     const seconds: number[] = [];
     const hops: number[] = [];
     const startedAtMs = clock();
-    while (seconds.length < MIN_RUNS || (clock() - startedAtMs < TRIAL_MS && seconds.length < MAX_RUNS)) {
+    const isEnough = () =>
+      seconds.length >= MIN_RUNS && (clock() - startedAtMs >= TRIAL_MS || seconds.length >= MAX_RUNS);
+    do {
       const inputs = this.sample(shapes, rows);
       const handedOverAtMs = clock();
       const { computeSeconds } = await this.run(runner, inputs);
       seconds.push(computeSeconds);
       hops.push((clock() - handedOverAtMs) / 1000 - computeSeconds);
-      if (clock() > this.#deadlineMs) {
-        this.provisional = true;
-        break;
-      }
-    }
+    } while (!isEnough() && !this.isTooLong(Math.min(...seconds)));
     return { seconds: Math.min(...seconds), hopSeconds: median(hops) };
   }
 
+  /** Whether what takes so long would end beyond the deadline. The result is provisional then: it is left out. */
   isTooLong(seconds: number): boolean {
     const tooLong = this.#options.clock() + seconds * 1000 > this.#deadlineMs;
     this.provisional ||= tooLong;
