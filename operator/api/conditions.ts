@@ -69,6 +69,8 @@ export const conditionReasons = {
   },
   RolloutComplete: {
     UpToDate: "Every pod runs the revision that the spec asks for.",
+    Paused:
+      "The annotation serving.plimsoll.dev/paused keeps Plimsoll from changing anything but replicas; remove it to go on.",
     RollingOut: "Pods of the newest revision are being made ready; the earlier ones serve until then.",
     ProgressDeadlineExceeded: "The newest revision did not become ready in time; the earlier one goes on serving.",
     ...failureReasons,

@@ -29,6 +29,9 @@ export const revisionLabel = `${group}/revision`;
 /** On children: a hash of what was last applied, so that an unchanged child costs no request. */
 export const appliedHashAnnotation = `${group}/applied-hash`;
 
+/** On an InferenceService, with the value `true`: its children are left as they are until the annotation goes. */
+export const pausedAnnotation = `${group}/paused`;
+
 /** Who owns the fields that the reconciler applies. */
 export const fieldManager = "plimsoll";
 

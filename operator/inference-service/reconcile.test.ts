@@ -108,6 +108,21 @@ test("a service that is being deleted is left alone", async () => {
   expect(stage.writes).toEqual([]);
 });
 
+test("a paused service keeps its children as they are, and says so; any other value of the annotation pauses nothing", async () => {
+  const service = makeInferenceService();
+  const annotated = (value: string) => ({
+    ...service,
+    metadata: { ...service.metadata, annotations: { "serving.plimsoll.dev/paused": value } },
+  });
+  const paused = stageWith(annotated("true"));
+  expect(await paused.reconcile()).toEqual({});
+  expect(paused.writes).toEqual(["apply InferenceService/status"]);
+  expect(paused.conditions["RolloutComplete"]).toMatch(/^Unknown Paused: .*until it is removed$/);
+  const other = stageWith(annotated("no"));
+  await other.reconcile();
+  expect(other.writes).toContain("create Deployment");
+});
+
 test("a new service gets its four children, then a status", async () => {
   const stage = stageWith(makeInferenceService({ predictor: { minReplicas: 3 } }));
   expect(await stage.reconcile()).toEqual({});

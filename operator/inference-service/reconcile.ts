@@ -12,6 +12,7 @@ import {
   createFieldManager,
   fieldManager,
   inferenceServiceResource,
+  pausedAnnotation,
 } from "../api/group.ts";
 import { type InferenceService, parseInferenceService, type RawInferenceService } from "../api/inference-service.ts";
 import { inferenceServiceStatusSchema } from "../api/inference-service-status.ts";
@@ -70,6 +71,12 @@ export function createReconciler(options: ReconcilerOptions) {
       throw new TerminalError(`InferenceService ${key} is not valid: ${message}`);
     }
     const service = parsed.data;
+    if (service.metadata.annotations?.[pausedAnnotation] === "true") {
+      const deployment = ownDeployment(options, service);
+      const pods = options.listers.podsOf(key);
+      await report(computeStatus({ service, deployment, pods, paused: true }, options.now()));
+      return {};
+    }
     try {
       const deployment = await new Application(options, service, signal).applyAll(logger);
       await report(computeStatus({ service, deployment, pods: options.listers.podsOf(key) }, options.now()));

@@ -3,7 +3,7 @@
 import type { Deployment } from "kubernetes-types/apps/v1.js";
 import type { Pod } from "kubernetes-types/core/v1.js";
 import { type AnyFinding, type Condition, type Finding, finding, mergeConditions, rfc3339 } from "../api/conditions.ts";
-import { revisionLabel } from "../api/group.ts";
+import { pausedAnnotation, revisionLabel } from "../api/group.ts";
 import type { InferenceService } from "../api/inference-service.ts";
 import type { InferenceServiceStatus } from "../api/inference-service-status.ts";
 import { selectorText, serviceUrl } from "../resources/names.ts";
@@ -29,14 +29,20 @@ export interface StatusInput {
   readonly pods?: readonly Pod[];
   /** Why the children cannot be made; overrides what the pods say about Ready. */
   readonly blocked?: Finding<"Ready"> | undefined;
+  /** Whether an annotation keeps the children as they are; overrides what is said of the roll-out. */
+  readonly paused?: boolean | undefined;
 }
 
-export function computeStatus({ service, deployment, pods = [], blocked }: StatusInput, now: Date): ReconciledStatus {
+export function computeStatus(
+  { service, deployment, pods = [], blocked, paused }: StatusInput,
+  now: Date,
+): ReconciledStatus {
   const generation = service.metadata.generation ?? 0;
   const before = service.status?.conditions ?? [];
   const revision = deployment?.spec?.template.metadata?.labels?.[revisionLabel];
   const view: View = {
     service,
+    paused,
     counts: rolloutCounts(deployment),
     revision,
     newest: revision === undefined ? [] : podsOfRevision(pods, revision),
@@ -62,6 +68,7 @@ export function computeStatus({ service, deployment, pods = [], blocked }: Statu
 /** What the findings are made from. */
 interface View {
   readonly service: InferenceService;
+  readonly paused: boolean | undefined;
   readonly counts: ReturnType<typeof rolloutCounts>;
   /** The revision that the Deployment was last told to run. */
   readonly revision: string | undefined;
@@ -152,7 +159,8 @@ function progressFindings(rollout: Finding<"RolloutComplete">, blocked: Finding<
   }
   if (blocked?.reason === "ChildRefused") return [finding("Reconciling", "True", blocked.reason, blocked.message)];
   const { status, reason, message } = rollout;
-  if (status === "True" || reason === "UpToDate") return [];
+  // Nobody works on a paused service, and nothing is wrong with it.
+  if (status === "True" || reason === "UpToDate" || reason === "Paused") return [];
   return reason === "ProgressDeadlineExceeded"
     ? [finding("Stalled", "True", reason, message)]
     : [finding("Reconciling", "True", reason, message)];
@@ -163,7 +171,15 @@ function leastReplicas(service: InferenceService): number {
   return autoScaling.mode === "External" ? (replicas ?? minReplicas) : minReplicas;
 }
 
-function rolloutFinding({ counts, failure }: View): Finding<"RolloutComplete"> {
+const pausedFinding = finding(
+  "RolloutComplete",
+  "Unknown",
+  "Paused",
+  `the annotation ${pausedAnnotation} is "true": changes of the spec wait until it is removed`,
+);
+
+function rolloutFinding({ counts, failure, paused }: View): Finding<"RolloutComplete"> {
+  if (paused === true) return pausedFinding;
   if (!counts.observed) {
     return finding("RolloutComplete", "False", "RollingOut", "the newest revision is not rolled out yet");
   }
