@@ -24,9 +24,10 @@ const printerColumns = [
   { name: "Ready", type: "string", jsonPath: '.status.conditions[?(@.type=="Ready")].status' },
   { name: "URL", type: "string", jsonPath: ".status.url" },
   { name: "Replicas", type: "integer", jsonPath: ".status.replicas" },
-  { name: "Model", type: "string", jsonPath: ".spec.predictor.model.storageUri", priority: 1 },
+  { name: "Model", type: "string", jsonPath: ".spec.predictor.model.storageUri" },
   { name: "Reason", type: "string", jsonPath: '.status.conditions[?(@.type=="Ready")].reason' },
   { name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp" },
+  { name: "Message", type: "string", jsonPath: '.status.conditions[?(@.type=="Ready")].message', priority: 1 },
 ];
 
 /** The whole definition, ready to be applied. */

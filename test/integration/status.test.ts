@@ -118,6 +118,17 @@ test("Ready is False when all pods have crashed, and says of what; it is True ag
   });
 });
 
+test("kubectl get shows what matters in one line, and the message when it may be wide", async () => {
+  const columns = async (...flags: string[]) => {
+    const { stdout } = await stage.cluster.kubectl(["get", "isvc", ...flags]);
+    return stdout.split("\n")[0]?.trim().split(/\s+/);
+  };
+  await stage.apply(stage.manifest("listed"));
+  const shown = ["NAME", "READY", "URL", "REPLICAS", "MODEL", "REASON", "AGE"];
+  expect(await columns("listed")).toEqual(shown);
+  expect(await columns("listed", "--output=wide")).toEqual([...shown, "MESSAGE"]);
+});
+
 describe("a pod that no node takes", () => {
   test.each([
     ["no-such-gpu", { accelerator: { product: "NVIDIA-H999" } }, "NoMatchingNode"],
