@@ -13,6 +13,10 @@ const flags = {
   tickInterval: "2",
   externalMetricsPort: "6443",
   endpointsPort: "8081",
+  leaderElect: "true",
+  leaderElectLeaseDuration: "15",
+  leaderElectRenewDeadline: "10",
+  leaderElectRetryPeriod: "2",
   logLevel: "info",
 };
 
@@ -35,6 +39,10 @@ test("text becomes numbers and a URL; what was not given is absent", () => {
     tickInterval: 2,
     externalMetricsPort: 6443,
     endpointsPort: 8081,
+    leaderElect: true,
+    leaderElectLeaseDuration: 15,
+    leaderElectRenewDeadline: 10,
+    leaderElectRetryPeriod: 2,
   });
 });
 
@@ -57,6 +65,10 @@ describe("what is allowed is read", () => {
     ["one watched namespace", "watchNamespaces", "vision", ["vision"]],
     ["several watched namespaces, each once", "watchNamespaces", "vision,speech,vision", ["vision", "speech"]],
     ["a path of a kubeconfig", "kubeconfig", "/etc/plimsoll/kubeconfig", "/etc/plimsoll/kubeconfig"],
+    ["an operator that is alone", "leaderElect", "false", false],
+    ["a lease of a minute", "leaderElectLeaseDuration", "60", 60],
+    ["a renew deadline just below the lease", "leaderElectRenewDeadline", "14.5", 14.5],
+    ["a retry period just below half of the renew deadline", "leaderElectRetryPeriod", "4.9", 4.9],
     ["a quiet log", "logLevel", "error", "error"],
   ])("%s", (_sentence, flag, text, value) => {
     expect(parseRunConfig({ ...flags, [flag]: text })[flag]).toEqual(value);
@@ -77,6 +89,7 @@ describe("what is not allowed is named, with what is", () => {
   const metricsPort = "--external-metrics-port: must be a port number, 0 to 65535";
   const endpointsPort = "--endpoints-port: must be a port number, 0 to 65535";
   const endpoint = "--external-metrics-endpoint: must be IP:PORT, such as 10.0.0.7:6443";
+  const lease = "--leader-elect-lease-duration: must be a whole number of seconds, 1 to 3600";
   const level = "--log-level: must be one of debug, info, warn, error";
 
   test.each<[string, keyof typeof flags | "kubeconfig" | "externalMetricsEndpoint", unknown, string]>([
@@ -116,6 +129,34 @@ describe("what is not allowed is named, with what is", () => {
     ["an endpoint with a port above the highest", "externalMetricsEndpoint", "10.0.0.7:65536", endpoint],
     ["an address with a number above 255", "externalMetricsEndpoint", "10.0.0.256:6443", endpoint],
     ["an empty kubeconfig", "kubeconfig", "", "--kubeconfig: must be the path of a kubeconfig file"],
+    ["a word for yes", "leaderElect", "yes", "--leader-elect: must be true or false"],
+    ["half a second of lease", "leaderElectLeaseDuration", "15.5", lease],
+    ["a lease of no time", "leaderElectLeaseDuration", "0", lease],
+    ["a unit at a lease", "leaderElectLeaseDuration", "15s", lease],
+    [
+      "no time to renew",
+      "leaderElectRenewDeadline",
+      "0",
+      "--leader-elect-renew-deadline: must be a number of seconds, 0.1 to 3600",
+    ],
+    [
+      "a leader that gives up when another one leads",
+      "leaderElectRenewDeadline",
+      "15",
+      "--leader-elect-renew-deadline: must be shorter than --leader-elect-lease-duration, which is 15 s",
+    ],
+    [
+      "tries without a pause",
+      "leaderElectRetryPeriod",
+      "0",
+      "--leader-elect-retry-period: must be a number of seconds, 0.1 to 3600",
+    ],
+    [
+      "one try until the renew deadline",
+      "leaderElectRetryPeriod",
+      "5",
+      "--leader-elect-retry-period: must be shorter than half of --leader-elect-renew-deadline, which is 10 s",
+    ],
     ["a level that does not exist", "logLevel", "trace", level],
     ["no level", "logLevel", undefined, level],
   ])("%s", (_sentence, flag, value, message) => {

@@ -15,6 +15,8 @@ const numberBetween = (form: RegExp, [min, max]: readonly [number, number], erro
 const portFrom = (min: number) => numberBetween(/^\d+$/, [min, 65_535], `must be a port number, ${min} to 65535`);
 const seconds = (min: number, max: number) =>
   numberBetween(/^\d+(\.\d+)?$/, [min, max], `must be a number of seconds, ${min} to ${max}`);
+const wholeSeconds = (min: number, max: number) =>
+  numberBetween(/^\d+$/, [min, max], `must be a whole number of seconds, ${min} to ${max}`);
 const nonEmpty = (error: string) => z.string(error).min(1, error);
 const addressError =
   "must be an http or https URL without user name and password, such as http://prometheus.monitoring:9090";
@@ -42,7 +44,7 @@ const endpoint = z.string().transform((text, context) => {
   return { ip: host, port: parsed.data };
 });
 
-const runSchema = z.object({
+const flagsSchema = z.object({
   kubeconfig: nonEmpty("must be the path of a kubeconfig file").optional(),
   prometheusAddress: z
     .url({ protocol: /^https?$/, error: addressError })
@@ -59,7 +61,26 @@ const runSchema = z.object({
   externalMetricsPort: portFrom(0),
   externalMetricsEndpoint: endpoint.optional(),
   endpointsPort: portFrom(0),
+  leaderElect: z.enum(["true", "false"], "must be true or false").transform((text) => text === "true"),
+  // A Lease's duration has no fractions.
+  leaderElectLeaseDuration: wholeSeconds(1, 3600),
+  leaderElectRenewDeadline: seconds(0.1, 3600),
+  leaderElectRetryPeriod: seconds(0.1, 3600),
   logLevel: z.enum(logLevels, `must be one of ${logLevels.join(", ")}`),
+});
+
+/** A leader must have given up before another one takes its lease, and have tried more than once by then. */
+const runSchema = flagsSchema.transform((config, context) => {
+  const { leaderElectLeaseDuration: lease, leaderElectRenewDeadline: renew, leaderElectRetryPeriod: retry } = config;
+  const mustBeShorter = (flag: keyof typeof config, limit: string, ofSeconds: number) =>
+    context.addIssue({
+      code: "custom",
+      path: [flag],
+      message: `must be shorter than ${limit}, which is ${ofSeconds} s`,
+    });
+  if (renew >= lease) mustBeShorter("leaderElectRenewDeadline", "--leader-elect-lease-duration", lease);
+  if (retry * 2 >= renew) mustBeShorter("leaderElectRetryPeriod", "half of --leader-elect-renew-deadline", renew);
+  return config;
 });
 
 /** What `plimsoll run` was told. Intervals are in seconds. */

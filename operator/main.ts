@@ -1,10 +1,11 @@
 #!/usr/bin/env node
 // The `plimsoll` program: argv, signals and exit codes. Nothing else reads process.*.
 
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { run } from "./commands/run.ts";
 import { ConfigError, parseRunConfig } from "./config.ts";
 import { ListenError } from "./external-metrics/external-metrics.ts";
+import { LeadershipLostError } from "./kube/errors.ts";
 import { createLogger, logLevels } from "./observability/logger.ts";
 
 const stopping = new AbortController();
@@ -35,17 +36,27 @@ program
     "where the API server reaches that port, when the operator runs outside the cluster",
   )
   .option("--endpoints-port <port>", "port of /healthz, /readyz and /metrics", "8081")
+  .addOption(
+    new Option("--leader-elect [boolean]", "lead only while holding the Lease plimsoll-operator in the namespace")
+      .default("true")
+      .preset("true"),
+  )
+  .option("--leader-elect-lease-duration <seconds>", "a leader that is silent for so long is replaced", "15")
+  .option("--leader-elect-renew-deadline <seconds>", "a leader that cannot renew for so long gives up", "10")
+  .option("--leader-elect-retry-period <seconds>", "between two tries to take or renew the Lease", "2")
   .option("--log-level <level>", logLevels.join(", "), "info")
   .action(async (flags: Record<string, unknown>) => {
     const config = parseRunConfig(flags);
     await run(config, createLogger(config.logLevel), untilStopped());
   });
 
+/** These say what to change, or what happened; every other error is a mistake in the program and needs its stack. */
+const expected = [ConfigError, ListenError, LeadershipLostError];
+
 try {
   await program.parseAsync();
 } catch (error) {
-  // These name what to change; every other error is a mistake in the program and needs its stack.
-  if (!(error instanceof ConfigError || error instanceof ListenError)) throw error;
-  process.stderr.write(`${error.message}\n`);
+  if (!expected.some((kind) => error instanceof kind)) throw error;
+  process.stderr.write(`${(error as Error).message}\n`);
   process.exitCode = 1;
 }

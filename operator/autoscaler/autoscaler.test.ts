@@ -45,6 +45,7 @@ class Stage {
   readyPods = 1;
   lagging = false;
   refuse = new Set<string>();
+  leads = true;
   readonly writes: string[] = [];
   statuses: AutoscalingStatus[] = [];
 
@@ -78,6 +79,7 @@ class Stage {
         return true;
       },
     },
+    mayWrite: () => this.leads,
     settings,
     now: () => this.nowMs,
     logger: createLogger("error", { write: () => undefined }),
@@ -305,4 +307,67 @@ test("a write that fails costs the served value of that service, and nothing tha
   await stage.tick();
   expect(stage.writes).toEqual(["floor 5", "replicas 5", "event 1 -> 5"]);
   expect(stage.autoscaler.servedValue("vision", "resnet", "RequestRate")).toMatchObject({ value: 50 });
+});
+
+test("a follower writes and reports nothing, and answers the HPA with what it saw itself", async () => {
+  const stage = new Stage();
+  stage.leads = false;
+  await stage.settle();
+  stage.rate = known(50);
+  await stage.tick();
+  expect([stage.writes, stage.statuses]).toEqual([[], []]);
+  expect(stage.autoscaler.servedValue("vision", "resnet", "RequestRate")).toEqual({ value: 50, atMs: stage.nowMs });
+  stage.service = makeService({ mode: "External" });
+  await stage.tick();
+  expect(stage.statuses).toEqual([]);
+});
+
+test("with the leader away a follower serves what raises, and nothing that could lower below the floor to come", async () => {
+  const stage = new Stage();
+  stage.leads = false;
+  await stage.settle();
+  stage.rate = known(50);
+  await stage.tick();
+  // The HPA has raised by itself; nobody has raised its floor.
+  stage.replicas = 5;
+  stage.version++;
+  await stage.tick();
+  expect(stage.autoscaler.servedValue("vision", "resnet", "RequestRate")?.value).toBe(50);
+  stage.rate = known(20);
+  await stage.tick();
+  expect(stage.autoscaler.servedValue("vision", "resnet", "RequestRate")).toBeUndefined();
+  stage.floor = 5;
+  await stage.tick();
+  expect(stage.autoscaler.servedValue("vision", "resnet", "RequestRate")?.value).toBe(20);
+});
+
+test("a follower that becomes the leader goes on from what the last one did, and reports none of it as its own", async () => {
+  const stage = new Stage();
+  stage.leads = false;
+  await stage.settle();
+  stage.rate = known(50);
+  stage.replicas = 5;
+  stage.floor = 5;
+  stage.version++;
+  await stage.tick();
+  stage.leads = true;
+  await stage.tick();
+  expect(stage.writes).toEqual([]);
+  stage.rate = known(70);
+  await stage.tick();
+  expect(stage.writes).toEqual(["floor 7", "replicas 7", "event 5 -> 7"]);
+});
+
+test("a follower that becomes the leader lowers nothing that its own windows still ask for", async () => {
+  const stage = new Stage();
+  stage.leads = false;
+  stage.rate = known(50);
+  stage.replicas = 5;
+  stage.floor = 5;
+  await stage.settle();
+  stage.rate = known(5);
+  await stage.tick();
+  stage.leads = true;
+  await stage.tick();
+  expect(stage.writes).toEqual([]);
 });

@@ -22,6 +22,8 @@ export interface AutoscalerOptions {
   readonly world: World;
   readonly collect: (signal: AbortSignal) => Promise<Snapshot>;
   readonly actuator: Actuator;
+  /** Whether this replica is the one that acts; every replica decides, so that each can answer the HPA. */
+  readonly mayWrite: () => boolean;
   readonly settings: QuerySettings;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
@@ -173,6 +175,7 @@ export class Autoscaler {
 
   async #carryOut(subject: Subject, decision: Decision, decided: Memory, signal: AbortSignal): Promise<Memory> {
     const { deployment } = subject;
+    if (!this.#options.mayWrite()) return follow(subject, decision, decided);
     if (!(await this.#holdFloor(subject, decision, signal))) return decided;
     const replicas = await this.#raise(subject, decision, signal);
     await this.#report(subject, decision, { from: decided.asked.replicas, to: replicas }, signal);
@@ -182,7 +185,8 @@ export class Autoscaler {
 
   /** In mode External somebody else decides; the status says so once. */
   async #stepBack(service: InferenceService, signal: AbortSignal): Promise<undefined> {
-    const { actuator, now } = this.#options;
+    const { actuator, mayWrite, now } = this.#options;
+    if (!mayWrite()) return undefined;
     const status = computeExternalStatus(service, new Date(now()));
     if (differs(service.status, status)) await actuator.setStatus(service, status, signal);
     return undefined;
@@ -226,4 +230,20 @@ export class Autoscaler {
     }
     if (differs(service.status, status)) await actuator.setStatus(service, status, signal);
   }
+}
+
+/**
+ * What a follower remembers of its decision. It cannot raise a floor that is too low, so it then serves only what lets
+ * the HPA raise: with the leader away nothing else would, and a lower value could lead below the floor to come.
+ */
+function follow({ hpa, policy, currentReplicas }: Subject, decision: Decision, decided: Memory): Memory {
+  const { minReplicas } = replicaBounds(policy, decision.floor);
+  const floorHolds = (hpa.spec?.minReplicas ?? 1) >= minReplicas;
+  const lowersNothing = Object.values(decision.proposals).some((replicas) => replicas >= currentReplicas);
+  return {
+    ...decided,
+    ...(floorHolds || lowersNothing ? { decision } : {}),
+    // The leader asks for replicas, and the cache shows it.
+    asked: { replicas: currentReplicas, fromVersion: undefined },
+  };
 }

@@ -84,6 +84,13 @@ export class Caches {
     return Promise.all(this.scopes.map((scope) => scope.settled)).then(() => undefined);
   }
 
+  /** Enqueues every service that is known now; those of a namespace that has not synced follow when it has. */
+  enqueueAll(): void {
+    for (const raw of this.listers.inferenceServices.list()) {
+      for (const key of ownersOf(undefined, raw)) this.#scopeOf(key)?.enqueue(key);
+    }
+  }
+
   world(): World {
     const { listers } = this;
     const read = readOnce();

@@ -28,6 +28,7 @@ import { collectSignals } from "../signals/collect.ts";
 import { createPrometheus } from "../signals/prometheus.ts";
 import { maxSampleAgeSeconds, rateWindowSeconds } from "../signals/queries.ts";
 import { Caches } from "./caches.ts";
+import { aborted, createLeadership, type Leadership, leadershipMetrics, makeIdentity } from "./leadership.ts";
 import { createMetricsSource } from "./metrics-source.ts";
 
 /** The pods of the operator, as its Deployment labels them; the metrics Service selects them. */
@@ -40,6 +41,7 @@ const prometheusTimeoutMs = 3_000;
 
 const operatorMetrics = {
   ...controllerMetrics,
+  ...leadershipMetrics,
   kubernetes_request_seconds: {
     type: "histogram",
     help: "Seconds until the API server answered.",
@@ -52,25 +54,35 @@ const operatorMetrics = {
   },
 } as const satisfies Record<string, MetricDefinition>;
 
-/** Runs the operator until the signal aborts. Rejects only when it cannot start, or its port cannot be had. */
+/** Runs the operator until the signal aborts. Rejects only when it cannot start, its port cannot be had, or it no longer leads. */
 export async function run(config: RunConfig, logger: Logger, stop: AbortSignal): Promise<void> {
   const failure = new AbortController();
   const signal = AbortSignal.any([stop, failure.signal]);
   const registry = createRegistry();
   const metrics = createRecorder(registry, "plimsoll_operator", operatorMetrics);
+  const kubeConfig = loadKubeConfig(config.kubeconfig);
+  const identity = makeIdentity();
+  // The audit log then says which replica wrote.
+  const userAgent = `plimsoll-operator (${identity})`;
+  const leadership = createLeadership(config, { kubeConfig, identity, userAgent, logger, metrics });
   const client = createKubeClient({
-    kubeConfig: loadKubeConfig(config.kubeconfig),
-    userAgent: "plimsoll-operator",
+    kubeConfig,
+    userAgent,
     onRequest: ({ verb, resource, status, seconds }) =>
       metrics.observe("kubernetes_request_seconds", { verb, resource, status: String(status) }, seconds),
+    mayWrite: leadership.mayWrite,
   });
   const minorVersion = await askUntilAnswered(client, logger, signal);
   if (minorVersion === undefined) return client.close();
+  let leads = false;
   const caches = new Caches({
     client,
     logger,
     namespaces: config.watchNamespaces,
-    enqueue: (key) => controller.enqueue(key),
+    enqueue: (key) => {
+      // A follower's queue would only grow; whoever becomes the leader looks at every service.
+      if (leads) controller.enqueue(key);
+    },
   });
   const controller = new Controller({
     name: "inferenceservice",
@@ -84,34 +96,49 @@ export async function run(config: RunConfig, logger: Logger, stop: AbortSignal):
     logger,
     metrics,
   });
-  const { autoscaler, externalMetrics } = makeScaling(config, { client, caches, logger, signal });
+  const { autoscaler, externalMetrics } = makeScaling(config, { client, caches, leadership, logger, signal });
   const endpoints = createEndpoints({
     registry,
     notReady: () => (caches.hasSettled ? undefined : "caches are not complete yet"),
   });
   const parts: Promise<void>[] = [
     ...caches.reflectors.map((reflector) => reflector.run(signal)),
-    controller.run(signal),
+    onceElected(leadership, signal, () => {
+      leads = true;
+      caches.enqueueAll();
+      return controller.run(signal);
+    }),
     externalMetrics.run(signal),
     scaleWhenSynced(config, { caches, autoscaler, metrics, logger, signal }),
   ];
   parts.push(listen(endpoints, config.endpointsPort));
+  const stopElection = new AbortController();
+  const election = leadership.run(stopElection.signal);
   logger.info(
-    { prometheusAddress: config.prometheusAddress.origin, serverImage: config.serverImage },
+    { identity, prometheusAddress: config.prometheusAddress.origin, serverImage: config.serverImage },
     "operator started",
   );
   try {
-    await Promise.all(parts);
+    await Promise.race([Promise.all(parts), election]);
   } catch (error) {
     failure.abort(error);
-    await Promise.allSettled(parts);
     throw error;
   } finally {
+    await Promise.allSettled(parts);
+    // Last: as long as something may still be written, nobody else may lead.
+    stopElection.abort();
+    await Promise.allSettled([election]);
     endpoints.closeAllConnections();
     endpoints.close();
     client.close();
     logger.info({}, "operator stopped");
   }
+}
+
+/** Resolves without having started anything when the signal aborts first. */
+async function onceElected(leadership: Leadership, signal: AbortSignal, start: () => Promise<void>): Promise<void> {
+  await Promise.race([aborted(signal), leadership.elected]);
+  if (!signal.aborted) await start();
 }
 
 async function listen(server: Server, port: number): Promise<void> {
@@ -146,11 +173,13 @@ async function askUntilAnswered(
 interface Shared {
   readonly client: KubeClient;
   readonly caches: Caches;
+  readonly leadership: Leadership;
   readonly logger: Logger;
   readonly signal: AbortSignal;
 }
 
-function makeScaling(config: RunConfig, { client, caches, logger, signal }: Shared) {
+function makeScaling(config: RunConfig, { client, caches, leadership, logger, signal }: Shared) {
+  const { mayWrite } = leadership;
   const settings = { scrapeIntervalSeconds: config.scrapeInterval, namespaces: config.watchNamespaces };
   const world = caches.world();
   const now = Date.now;
@@ -170,6 +199,7 @@ function makeScaling(config: RunConfig, { client, caches, logger, signal }: Shar
     world,
     collect: (tickSignal) => collectSignals({ query, settings, now }, tickSignal),
     actuator: createActuator(client),
+    mayWrite,
     settings,
     now,
     logger,
@@ -195,8 +225,7 @@ function makeScaling(config: RunConfig, { client, caches, logger, signal }: Shar
     reach: endpoint === undefined ? { selector: operatorSelector, port } : { endpoint },
     listen: { host: "0.0.0.0", port },
     maxSampleAgeMs: (maxSampleAgeSeconds(settings) + config.tickInterval) * 1000,
-    // There is one operator until leaders are elected.
-    mayWrite: () => true,
+    mayWrite,
     clock: systemClock,
     now,
     logger,
@@ -207,13 +236,10 @@ function makeScaling(config: RunConfig, { client, caches, logger, signal }: Shar
 /** Deciding from half a cache would take services for new and pods for missing. */
 async function scaleWhenSynced(
   config: RunConfig,
-  parts: Omit<Shared, "client"> & { readonly autoscaler: Autoscaler; readonly metrics: MetricRecorder },
+  parts: Omit<Shared, "client" | "leadership"> & { readonly autoscaler: Autoscaler; readonly metrics: MetricRecorder },
 ): Promise<void> {
   const { caches, autoscaler, metrics, logger, signal } = parts;
-  const stopped = new Promise<void>((resolve) => {
-    signal.addEventListener("abort", () => resolve(), { once: true });
-  });
-  await Promise.race([stopped, caches.settled]);
+  await Promise.race([aborted(signal), caches.settled]);
   const options = {
     tick: async (tickSignal: AbortSignal) => {
       const startedMs = systemClock.nowMs();

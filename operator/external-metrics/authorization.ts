@@ -17,6 +17,7 @@ const subjectAccessReviews: ResourceType<SubjectAccessReview> = {
   kind: "SubjectAccessReview",
   plural: "subjectaccessreviews",
   namespaced: false,
+  review: true,
 };
 
 export type AccessAttributes =

@@ -176,6 +176,7 @@ async function create<T extends KubeObject>(
     method: "POST",
     path: collectionPath(type, namespace) + queryString({ fieldManager }),
     idempotent: false,
+    asks: type.review === true,
     body: named(type, object),
     signal,
   });

@@ -12,7 +12,9 @@ import {
   isConflict,
   isExpired,
   isNotFound,
+  LeadershipLostError,
   NotControlledError,
+  NotLeaderError,
   TerminalError,
 } from "./errors.ts";
 
@@ -27,6 +29,8 @@ test("every class is in the catalogue under the code of its objects", async () =
     new TerminalError("a"),
     new ConflictError("a"),
     new NotControlledError("Thing a", undefined),
+    new NotLeaderError("patch Thing a"),
+    new LeadershipLostError("ns/a", "gone"),
   ];
   for (const sample of samples) {
     expect(errorCodes[sample.code]).toBe(sample.constructor);

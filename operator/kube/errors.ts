@@ -94,6 +94,26 @@ export class NotControlledError extends Error {
   }
 }
 
+/** The request was not sent: this replica does not lead, or cannot be sure any more that it does. */
+export class NotLeaderError extends Error {
+  readonly code = "NOT_LEADER";
+
+  constructor(attempted: string) {
+    super(`${attempted}: not sent, because this replica is not the leader`);
+    this.name = "NotLeaderError";
+  }
+}
+
+/** This replica led and does not any more: another one may act from now on, so the program has to end. */
+export class LeadershipLostError extends Error {
+  readonly code = "LEADERSHIP_LOST";
+
+  constructor(lease: string, reason: string) {
+    super(`lost the lease ${lease}: ${reason}`);
+    this.name = "LeadershipLostError";
+  }
+}
+
 /** Every error class of this folder with its stable code. */
 export const errorCodes = {
   API_ERROR: ApiError,
@@ -102,6 +122,8 @@ export const errorCodes = {
   TERMINAL: TerminalError,
   CONFLICT: ConflictError,
   NOT_CONTROLLED: NotControlledError,
+  NOT_LEADER: NotLeaderError,
+  LEADERSHIP_LOST: LeadershipLostError,
 } as const;
 
 export function isNotFound(error: unknown): boolean {

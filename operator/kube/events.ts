@@ -4,6 +4,7 @@ import type { Event } from "kubernetes-types/events/v1.js";
 import { hashOf } from "./canonical-json.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { isNotFound } from "./errors.ts";
+import { microTime } from "./micro-time.ts";
 import { events } from "./resource-types.ts";
 import type { KubeClient, KubeObject, Logger } from "./types.ts";
 
@@ -185,9 +186,4 @@ function cutBytes(text: string, maxBytes: number): string {
     .subarray(0, maxBytes)
     .toString()
     .replace(/\uFFFD+$/, "");
-}
-
-/** RFC 3339 with microseconds, the only form that the API server takes here. */
-function microTime(at: Date): string {
-  return at.toISOString().replace("Z", "000Z");
 }

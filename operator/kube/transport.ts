@@ -2,11 +2,13 @@
 
 import * as http from "node:http";
 import * as https from "node:https";
+import type { Socket } from "node:net";
+import type { TLSSocket } from "node:tls";
 import type { KubeConfig } from "@kubernetes/client-node";
 import { apiError, parseJson, readBody } from "./answer.ts";
 import { backoffMs } from "./backoff.ts";
 import { type Clock, systemClock, wait } from "./clock.ts";
-import { AnswerTooLargeError, ApiError, ConnectionError } from "./errors.ts";
+import { AnswerTooLargeError, ApiError, ConnectionError, NotLeaderError } from "./errors.ts";
 import { Lifeline } from "./lifeline.ts";
 
 /** One answered or failed try, for metrics. */
@@ -29,6 +31,8 @@ export interface TransportOptions {
   /** Default 64 MiB. */
   readonly maxAnswerBytes?: number;
   readonly onRequest?: (observation: RequestObservation) => void;
+  /** Asked for each try of a call that changes something, when nothing but its bytes remains to be sent. Default: always. */
+  readonly mayWrite?: () => boolean;
   readonly clock?: Clock;
   /** Uniform in [0, 1). */
   readonly random?: () => number;
@@ -44,6 +48,8 @@ export interface Call {
   readonly idempotent: boolean;
   /** What is attempted, for messages: `get Deployment vision/resnet-predictor`. */
   readonly attempted: string;
+  /** A POST that only asks something, such as a review: it is sent even by those that may not write. */
+  readonly asks?: boolean;
   readonly contentType?: string;
   readonly body?: object;
   readonly signal?: AbortSignal | undefined;
@@ -63,6 +69,7 @@ export class Transport {
   readonly #agent: http.Agent;
   readonly #random: () => number;
   readonly #timeoutMs: number;
+  readonly #mayWrite: () => boolean;
 
   /** Throws `TypeError` when the kubeconfig's current context names no cluster. */
   constructor(options: TransportOptions) {
@@ -78,6 +85,7 @@ export class Transport {
       : new https.Agent({ keepAlive: true, keepAliveMsecs: keepAliveDelayMs });
     this.#timeoutMs = options.requestTimeoutMs ?? 30_000;
     this.#random = options.random ?? Math.random;
+    this.#mayWrite = options.mayWrite ?? (() => true);
     this.clock = options.clock ?? systemClock;
     this.maxAnswerBytes = options.maxAnswerBytes ?? 64 * 1024 * 1024;
   }
@@ -182,6 +190,7 @@ export class Transport {
 
   #exchange(options: https.RequestOptions, call: Call): Promise<http.IncomingMessage> {
     const { promise, resolve, reject } = Promise.withResolvers<http.IncomingMessage>();
+    this.#fence(call);
     const send = this.#server.startsWith("http:") ? http.request : https.request;
     const request = send(`${this.#server}${call.path}`, options);
     request.setSocketKeepAlive(true, keepAliveDelayMs);
@@ -191,15 +200,28 @@ export class Transport {
       const broken = error.code === "ECONNRESET" || error.code === "EPIPE";
       reject(request.reusedSocket && broken ? new DeadConnectionError(error) : error);
     });
-    if (call.body === undefined) {
-      request.end();
-    } else {
-      const body = Buffer.from(JSON.stringify(call.body));
+    const body = call.body === undefined ? undefined : Buffer.from(JSON.stringify(call.body));
+    if (body !== undefined) {
       request.setHeader("content-type", call.contentType ?? "application/json");
       request.setHeader("content-length", body.length);
-      request.end(body);
     }
+    // Nothing is sent before this. Connecting takes a while, and a process may be stopped meanwhile.
+    request.once("socket", (socket) => {
+      whenConnected(socket, () => {
+        try {
+          this.#fence(call);
+          request.end(body);
+        } catch (error) {
+          request.destroy(error as Error);
+        }
+      });
+    });
     return promise;
+  }
+
+  /** Election alone keeps nobody from writing: a process that was stopped for a while goes on where it was. */
+  #fence(call: Call): void {
+    if (call.method !== "GET" && call.asks !== true && !this.#mayWrite()) throw new NotLeaderError(call.attempted);
   }
 
   #explain(error: unknown, call: Call, lifeline: Lifeline): unknown {
@@ -207,8 +229,7 @@ export class Transport {
     if (lifeline.timedOut) {
       return new ConnectionError(`${call.attempted}: no answer within ${this.#timeoutMs / 1000} s`, { cause: error });
     }
-    if (error instanceof ApiError || error instanceof ConnectionError || error instanceof AnswerTooLargeError)
-      return error;
+    if (passedOn.some((kind) => error instanceof kind)) return error;
     const what = error instanceof Error ? error.message : String(error);
     return new ConnectionError(`${call.attempted}: ${what}`, { cause: error });
   }
@@ -225,6 +246,20 @@ export class Transport {
     if (!worthwhile || (retryAfterSeconds ?? 0) > maxRetryAfterSeconds) return undefined;
     const jitterMs = backoffMs(tried, { ...retryBackoff, random: this.#random });
     return retryAfterSeconds === undefined ? jitterMs : retryAfterSeconds * 1000 + this.#random() * 500;
+  }
+}
+
+/** Errors that say by themselves what went wrong. */
+const passedOn = [ApiError, ConnectionError, AnswerTooLargeError, NotLeaderError];
+
+function whenConnected(socket: Socket, callback: () => void): void {
+  // A kept connection is neither; one that is being made to a TLS server is both, one after the other.
+  if ((socket as Partial<TLSSocket> & { secureConnecting?: boolean }).secureConnecting) {
+    socket.once("secureConnect", callback);
+  } else if (socket.connecting) {
+    socket.once("connect", callback);
+  } else {
+    callback();
   }
 }
 

@@ -20,6 +20,8 @@ export interface ResourceType<T extends KubeObject> {
   readonly namespaced: boolean;
   /** How the API server merges the kind's maps and lists; needed only for kinds that are applied. */
   readonly structure?: Structure;
+  /** Creating one asks a question and stores nothing: replicas that may not write create them too. */
+  readonly review?: boolean;
   readonly example?: T;
 }
 

@@ -3,7 +3,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ClusterError } from "./errors.ts";
-import { setFlags } from "./operator-manifest.ts";
+import { setFlags, setReplicas } from "./operator-manifest.ts";
 import type { Cluster } from "./running-cluster.ts";
 
 const checkout = join(import.meta.dirname, "..", "..");
@@ -40,11 +40,13 @@ export async function installOperator(
     watchNamespaces = [],
   } = flags;
   const folder = join(checkout, "install");
-  const manifest = setFlags(await readFile(join(folder, "operator.yaml"), "utf8"), {
+  const withFlags = setFlags(await readFile(join(folder, "operator.yaml"), "utf8"), {
     "prometheus-address": prometheusAddress,
     "scrape-interval": String(scrapeIntervalSeconds),
     "watch-namespaces": watchNamespaces.join(","),
   });
+  // All nodes of this cluster are one machine: a second replica would only take its memory.
+  const manifest = setReplicas(withFlags, 1);
   const apply = ["apply", "--server-side", "--filename"];
   await kubectl(cluster, [...apply, join(folder, "user-roles.yaml")], { signal });
   if (watchNamespaces.length === 0) await kubectl(cluster, [...apply, join(folder, "all-namespaces.yaml")], { signal });

@@ -3,7 +3,7 @@
 import { readFile } from "node:fs/promises";
 import { expect, test } from "vitest";
 import { parseAllDocuments } from "yaml";
-import { setFlags } from "./operator-manifest.ts";
+import { setFlags, setReplicas } from "./operator-manifest.ts";
 
 const manifest = await readFile(new URL("../../install/operator.yaml", import.meta.url), "utf8");
 
@@ -17,4 +17,14 @@ test("the real manifest gets the flags, and nothing else changes", () => {
 
 test("a flag that the manifest does not have is an error that names it", () => {
   expect(() => setFlags(manifest, { "no-such-flag": "1" })).toThrow("no argument --no-such-flag=");
+});
+
+test("the replicas are set, and nothing else", () => {
+  const changed = setReplicas(manifest, 1);
+  expect(changed).toContain("\n  replicas: 1\n");
+  expect(changed.replace("replicas: 1", "replicas: 2")).toBe(manifest);
+});
+
+test("a manifest without replicas is refused", () => {
+  expect(() => setReplicas("kind: Pod\n", 1)).toThrow("has not one field replicas");
 });

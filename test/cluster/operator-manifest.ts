@@ -1,9 +1,9 @@
 // The operator's manifest, with its flags set as a person sets them for a cluster.
 
-/** A flag that is to be set does not occur in the manifest. */
+/** What is to be set does not occur in the manifest. */
 export class ManifestError extends Error {
   override readonly name = "ManifestError";
-  readonly code = "FLAG_MISSING";
+  readonly code = "NOT_IN_MANIFEST";
 }
 
 /**
@@ -19,4 +19,11 @@ export function setFlags(manifest: string, flags: Readonly<Record<string, string
     }
     return text.replace(argument, (_line, start: string) => start + value);
   }, manifest);
+}
+
+/** Sets the replicas of the Deployment. Throws ManifestError when the manifest has not exactly one such field. */
+export function setReplicas(manifest: string, replicas: number): string {
+  const field = /^( {2}replicas: )\d+$/gm;
+  if (manifest.match(field)?.length !== 1) throw new ManifestError("install/operator.yaml has not one field replicas");
+  return manifest.replace(field, (_line, start: string) => `${start}${replicas}`);
 }

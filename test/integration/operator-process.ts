@@ -9,14 +9,16 @@ import type { Cluster, Gate } from "../cluster/running-cluster.ts";
 import { until } from "./until.ts";
 
 const main = join(import.meta.dirname, "../../operator/main.ts");
-const externalMetricsPort = 16_443;
-const endpointsPort = 18_081;
+const firstExternalMetricsPort = 16_443;
+const firstEndpointsPort = 18_081;
 
 export interface OperatorOptions {
   /** As seen from inside the cluster's network. */
   readonly prometheusAddress: string;
   /** Further flags; they win over those that tests are run with. */
   readonly flags?: readonly string[];
+  /** Which of several operators at the same time this is: 0, the default, 1, ... */
+  readonly replica?: number;
 }
 
 export class OperatorProcess {
@@ -33,10 +35,12 @@ export class OperatorProcess {
   /** Starts an operator and resolves when it is ready. */
   static async start(
     cluster: Cluster,
-    { prometheusAddress, flags: furtherFlags = [] }: OperatorOptions,
+    { prometheusAddress, flags: furtherFlags = [], replica = 0 }: OperatorOptions,
   ): Promise<OperatorProcess> {
-    const log = join(cluster.directory, `operator-${Date.now()}.log`);
+    const log = join(cluster.directory, `operator-${Date.now()}-${replica}.log`);
     const file = openSync(log, "w");
+    const externalMetricsPort = firstExternalMetricsPort + replica;
+    const endpointsPort = firstEndpointsPort + replica;
     const flags = [
       `--kubeconfig=${cluster.insideKubeconfig}`,
       `--prometheus-address=${prometheusAddress}`,
@@ -47,6 +51,8 @@ export class OperatorProcess {
       `--external-metrics-port=${externalMetricsPort}`,
       `--external-metrics-endpoint=10.10.0.1:${externalMetricsPort}`,
       `--endpoints-port=${endpointsPort}`,
+      // Alone, and not to wait for the lease of an operator that the test has killed.
+      "--leader-elect=false",
       ...furtherFlags,
     ];
     const child = cluster.spawn([process.execPath, main, "run", ...flags], { stdio: ["ignore", file, file] });
@@ -102,9 +108,13 @@ export class OperatorProcess {
   }
 
   async stop(signal: "SIGKILL" | "SIGTERM" = "SIGKILL"): Promise<number | null> {
-    const ended = once(this.#child, "exit");
     this.#child.kill(signal);
-    await ended;
+    return this.ended();
+  }
+
+  /** Resolves with the exit code, null after a signal, when the process has ended for whatever reason. */
+  async ended(): Promise<number | null> {
+    if (this.#child.exitCode === null && this.#child.signalCode === null) await once(this.#child, "exit");
     await this.#endpoints.close();
     return this.#child.exitCode;
   }
