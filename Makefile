@@ -60,9 +60,9 @@ bench-server: node_modules ## Measure the inference server beside the bare runti
 	@env SERVER_COMMAND="$(SERVER_COMMAND)" $(if $(SECONDS),SECONDS=$(SECONDS)) node test/bench/server/main.ts
 
 .PHONY: bench-scale
-bench-scale: node_modules ## Measure the operator with SERVICES (1000) InferenceServices on a real API server, Deployment status faked
+bench-scale: node_modules ## Measure the operator with SERVICES (1000) InferenceServices on a real API server (CONTROLLER=real: Deployments not faked)
 	@node test/cluster/binaries.ts
-	@env SERVICES=$(SERVICES) node test/bench/scale/main.ts
+	@env SERVICES=$(SERVICES) CONTROLLER=$(CONTROLLER) node test/bench/scale/main.ts
 
 .PHONY: lint
 lint: node_modules ## Check types, lint rules, import rules and format

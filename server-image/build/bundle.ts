@@ -3,12 +3,11 @@
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 
-import { type OutputChunk, rolldown } from "rolldown";
-
 import packageJson from "../package.json" with { type: "json" };
 import { bundledFiles, packageOf } from "./bundled-files.ts";
 import { licenceTexts } from "./licences.ts";
 import { copyNativeRuntime, NATIVE_PACKAGES, type Target } from "./native-runtime.ts";
+import { writeChunks } from "./write-chunks.ts";
 
 const SOURCES = path.join(import.meta.dirname, "..");
 const LICENCE = path.join(SOURCES, "../LICENSE");
@@ -24,7 +23,12 @@ export const LICENCES_FILE = "THIRD-PARTY-LICENSES.txt";
 export async function bundleServer(folder: string, target: Target): Promise<void> {
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
-  const chunks = await writeChunks(folder);
+  const chunks = await writeChunks(folder, {
+    sources: SOURCES,
+    main: path.join(SOURCES, "main.ts"),
+    external: NATIVE_PACKAGES,
+    plugins: [bundledFiles(SOURCES)],
+  });
   const native = await copyNativeRuntime(folder, target);
 
   const modules = chunks.flatMap(({ moduleIds }) => moduleIds);
@@ -36,26 +40,4 @@ export async function bundleServer(folder: string, target: Target): Promise<void
 
   const { name, version, license } = packageJson;
   await writeFile(path.join(folder, "package.json"), `${JSON.stringify({ name, version, license, type: "module" })}\n`);
-}
-
-async function writeChunks(folder: string): Promise<OutputChunk[]> {
-  const bundle = await rolldown({
-    cwd: SOURCES,
-    input: { main: path.join(SOURCES, "main.ts") },
-    platform: "node",
-    external: NATIVE_PACKAGES,
-    plugins: [bundledFiles(SOURCES)],
-    // A warning of the bundler is about something that fails when it runs.
-    onLog: (_level, { message }) => {
-      throw new Error(message);
-    },
-  });
-  const { output } = await bundle.write({
-    dir: folder,
-    format: "esm",
-    entryFileNames: "[name].js",
-    chunkFileNames: "[name]-[hash].js",
-  });
-  await bundle.close();
-  return output.filter((file) => file.type === "chunk");
 }

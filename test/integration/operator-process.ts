@@ -8,7 +8,8 @@ import { join } from "node:path";
 import type { Cluster, Gate } from "../cluster/running-cluster.ts";
 import { until } from "./until.ts";
 
-const main = join(import.meta.dirname, "../../operator/main.ts");
+/** The sources, by the Node that runs this. */
+const ownCommand = [process.execPath, join(import.meta.dirname, "../../operator/main.ts")];
 const firstExternalMetricsPort = 16_443;
 const firstEndpointsPort = 18_081;
 
@@ -19,6 +20,8 @@ export interface OperatorOptions {
   readonly flags?: readonly string[];
   /** Which of several operators at the same time this is: 0, the default, 1, ... */
   readonly replica?: number;
+  /** What `run` and its flags are given to. Default: the sources, by the Node that runs this. */
+  readonly command?: readonly string[];
 }
 
 export class OperatorProcess {
@@ -35,7 +38,7 @@ export class OperatorProcess {
   /** Starts an operator and resolves when it is ready. */
   static async start(
     cluster: Cluster,
-    { prometheusAddress, flags: furtherFlags = [], replica = 0 }: OperatorOptions,
+    { prometheusAddress, flags: furtherFlags = [], command = ownCommand, replica = 0 }: OperatorOptions,
   ): Promise<OperatorProcess> {
     const log = join(cluster.directory, `operator-${Date.now()}-${replica}.log`);
     const file = openSync(log, "w");
@@ -55,7 +58,7 @@ export class OperatorProcess {
       "--leader-elect=false",
       ...furtherFlags,
     ];
-    const child = cluster.spawn([process.execPath, main, "run", ...flags], { stdio: ["ignore", file, file] });
+    const child = cluster.spawn([...command, "run", ...flags], { stdio: ["ignore", file, file] });
     const endpoints = await cluster.forward({ host: "10.10.0.1", port: endpointsPort });
     const operator = new OperatorProcess(child, endpoints, log);
     try {

@@ -80,6 +80,15 @@ export class Fleet {
     });
   }
 
+  /** Resolves when every service says that it is ready. */
+  async ready(count: number, timeoutSeconds: number): Promise<void> {
+    const names = Array.from({ length: count }, (_, index) => nameOf(index));
+    await until(() => names.every((name) => this.#isReady(name)), {
+      what: `${count} services are ready`,
+      timeoutSeconds,
+    });
+  }
+
   /** Resolves when neither services nor children are left. */
   async gone(timeoutSeconds: number): Promise<void> {
     await until(() => this.left() === 0, { what: "services and their children are gone", timeoutSeconds });
@@ -97,6 +106,11 @@ export class Fleet {
   #isSettled(name: string): boolean {
     const generation = this.#services.store.get(`${namespace}/${name}`)?.metadata?.generation;
     return generation !== undefined && this.#isDone(name, generation);
+  }
+
+  #isReady(name: string): boolean {
+    const conditions = this.#services.store.get(`${namespace}/${name}`)?.status?.conditions ?? [];
+    return conditions.some(({ type, status }) => type === "Ready" && status === "True");
   }
 
   #isDone(name: string, generation: number, version?: number): boolean {

@@ -1,6 +1,7 @@
-// `make bench-scale`: how the operator does with many InferenceServices, on a real API server with Deployment status faked.
+// `make bench-scale`: how the operator does with many InferenceServices, on a real API server, its pods or its whole Deployments faked.
 
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { KubeConfig } from "@kubernetes/client-node";
@@ -13,10 +14,11 @@ import type { Cluster } from "../../cluster/running-cluster.ts";
 import { OperatorProcess } from "../../integration/operator-process.ts";
 import { until } from "../../integration/until.ts";
 import { Figures, type Target } from "../server/figures.ts";
-import { readCount } from "../server/options.ts";
+import { OptionError, readCount } from "../server/options.ts";
 import { formatFigure, resultsJson, table } from "../server/report.ts";
 import { percentile } from "../server/statistics.ts";
-import { fakeDeploymentStatus } from "./fake-deployments.ts";
+import { bundleOperator } from "./bundled-operator.ts";
+import { type ControllerKind, fakeStatus } from "./fake-status.ts";
 import { Fleet } from "./fleet.ts";
 import { inParallel } from "./in-parallel.ts";
 import { OperatorUse } from "./operator-use.ts";
@@ -55,6 +57,8 @@ function byKind(writes: readonly AuditEntry[]): string {
 
 interface Scene {
   readonly cluster: Cluster;
+  /** Starts the operator. */
+  readonly command: readonly string[];
   readonly fleet: Fleet;
   readonly count: number;
 }
@@ -68,7 +72,10 @@ const targets: Readonly<Record<string, Target>> = {
   restart_writes: { is: "at most", value: 0 },
   restart_seconds: { is: "at most", value: 15 },
   rss_mb: { is: "at most", value: 350 },
+  restart_rss_mb: { is: "at most", value: 350 },
   loop_block_ms: { is: "at most", value: 200 },
+  restart_loop_block_ms: { is: "at most", value: 200 },
+  delete_loop_block_ms: { is: "at most", value: 200 },
   left_over: { is: "at most", value: 0 },
 };
 
@@ -84,9 +91,9 @@ interface Running {
   readonly use: OperatorUse;
 }
 
-async function startOperator(cluster: Cluster): Promise<Running> {
+async function startOperator({ cluster, command }: Scene): Promise<Running> {
   const { insidePrometheusAddress: prometheusAddress } = cluster;
-  const operator = await OperatorProcess.start(cluster, { prometheusAddress, flags: operatorFlags });
+  const operator = await OperatorProcess.start(cluster, { prometheusAddress, flags: operatorFlags, command });
   return { operator, use: new OperatorUse(operator) };
 }
 
@@ -95,6 +102,8 @@ async function measureApply({ cluster, fleet, count }: Scene, use: OperatorUse):
   const startedAtMs = performance.now();
   await Promise.all([fleet.apply(count), fleet.settled(count, 60 + count)]);
   record("apply_all_seconds", (performance.now() - startedAtMs) / 1000);
+  await fleet.ready(count, 60 + count);
+  record("all_ready_seconds", (performance.now() - startedAtMs) / 1000);
   record("apply_writes_per_service", writesOf(await cluster.auditLog(), 0).length / count);
   record("rss_after_apply_mb", (await use.residentBytes()) / 1e6);
 }
@@ -136,11 +145,12 @@ async function untilQuiet(cluster: Cluster): Promise<void> {
 }
 
 /** From the start of its process until it has looked at every service. */
-async function measureRestart({ cluster, count }: Scene): Promise<Running> {
+async function measureRestart(scene: Scene): Promise<Running> {
+  const { cluster, count } = scene;
   log("a cold restart");
   const from = (await cluster.auditLog()).length;
   const startedAtMs = performance.now();
-  const running = await startOperator(cluster);
+  const running = await startOperator(scene);
   const hasLooked = async () => (await running.use.reconciles()) >= count;
   await until(hasLooked, { what: "the operator has looked at every service", timeoutSeconds: 120, intervalMs: 100 });
   record("restart_seconds", (performance.now() - startedAtMs) / 1000);
@@ -167,7 +177,7 @@ async function stopOperator({ operator, use }: Running): Promise<void> {
 }
 
 async function measureAll(scene: Scene): Promise<void> {
-  const first = await startOperator(scene.cluster);
+  const first = await startOperator(scene);
   await measureApply(scene, first.use);
   await measureEdits(scene);
   await measureRest(scene, first.use);
@@ -180,23 +190,34 @@ async function measureAll(scene: Scene): Promise<void> {
   await stopOperator(second);
 }
 
+/** Pods and autoscalers are faked or absent; the garbage collector is real, and with CONTROLLER=real the Deployments'. */
+const absentControllers = {
+  faked: ["deployment-controller"],
+  real: [],
+} as const satisfies Record<ControllerKind, readonly string[]>;
+const alwaysAbsent = [
+  "replicaset-controller",
+  "horizontal-pod-autoscaler-controller",
+  "endpoints-controller",
+  "endpointslice-controller",
+  "disruption-controller",
+];
+
+function readControllerKind(text: string | undefined): ControllerKind {
+  if (text === undefined || text === "" || text === "faked") return "faked";
+  if (text === "real") return "real";
+  throw new OptionError(`CONTROLLER is ${JSON.stringify(text)}: allowed are faked and real`);
+}
+
 async function main(): Promise<void> {
   const count = readCount(process.env, "SERVICES", { standard: 1000, most: 99_999 });
+  const controllerKind = readControllerKind(process.env["CONTROLLER"]);
   const logger = createLogger("warn");
-  // Deployments, pods and autoscalers are faked or absent; the garbage collector is real.
   await using cluster = await startCluster({
     name: "scale",
     controllerManagerRequestsPerSecond: 1000,
     controllerManagerBurst: 1000,
-    controllers: [
-      "*",
-      "-deployment-controller",
-      "-replicaset-controller",
-      "-horizontal-pod-autoscaler-controller",
-      "-endpoints-controller",
-      "-endpointslice-controller",
-      "-disruption-controller",
-    ],
+    controllers: ["*", ...[...absentControllers[controllerKind], ...alwaysAbsent].map((name) => `-${name}`)],
     log,
   });
   await installDefinitions(cluster);
@@ -205,19 +226,22 @@ async function main(): Promise<void> {
   const client = createKubeClient({ kubeConfig, userAgent: "bench-scale" });
   const stop = new AbortController();
   const fleet = new Fleet(client, logger);
-  const helpers = [fleet.watch(stop.signal), fakeDeploymentStatus(client, logger, stop.signal)];
+  const helpers = [fleet.watch(stop.signal), fakeStatus(client, controllerKind, logger, stop.signal)];
   await fleet.synced();
+  const bundle = await mkdtemp(join(tmpdir(), "plimsoll-bench-scale-"));
   figures.record("services", count);
   try {
-    await measureAll({ cluster, fleet, count });
+    await measureAll({ cluster, command: await bundleOperator(bundle), fleet, count });
   } finally {
     stop.abort();
     await Promise.allSettled(helpers);
     client.close();
+    await rm(bundle, { recursive: true });
   }
   const folder = join(root, "bench-results");
   await mkdir(folder, { recursive: true });
-  const file = join(folder, count === 1000 ? "scale.json" : `scale-${count}.json`);
+  const variant = `${controllerKind === "real" ? "-real-controller" : ""}${count === 1000 ? "" : `-${count}`}`;
+  const file = join(folder, `scale${variant}.json`);
   await writeFile(file, resultsJson(figures.values));
   process.stdout.write(`\n${table(figures.values, targets)}\n\n`);
   log(`written to ${file}`);

@@ -4,7 +4,8 @@ import type { OperatorProcess } from "../../integration/operator-process.ts";
 import { cpuSeconds, peakResidentBytes, residentBytes } from "../server/process-usage.ts";
 import { sampleValues } from "../server/prometheus-text.ts";
 
-const askEveryMs = 1000;
+/** Reading costs the operator CPU time too; Prometheus does it every 15 s or so. */
+const askEveryMs = 5000;
 
 /** The only reader of the operator's metrics: the longest block begins anew whenever they are read. */
 export class OperatorUse {
@@ -12,7 +13,7 @@ export class OperatorUse {
   readonly #timer: NodeJS.Timeout;
   #longestBlockMs: number | undefined;
 
-  /** Looks each second until `stop`. */
+  /** Looks every five seconds until `stop`. */
   constructor(operator: OperatorProcess) {
     this.#operator = operator;
     // What a failed look has not seen is in the next one.
