@@ -186,22 +186,62 @@ describe("over HTTP/2", () => {
 });
 
 describe("over TCP", () => {
-  test("more connections than are allowed are ended at once, and make no difference to others", async () => {
+  test("of more connections than are allowed those make room that ask nothing, the oldest first", async () => {
     expect(await server.client.call("ServerLive")).toEqual({ live: true });
-    const sockets = Array.from({ length: 8 }, () => connectTcp(server.port, "127.0.0.1"));
-    let ended = 0;
-    for (const socket of sockets) {
+    const closed: number[] = [];
+    const sockets = Array.from({ length: 8 }, (_, index) => {
+      const socket = connectTcp(server.port, "127.0.0.1");
       socket.on("error", () => undefined).resume();
-      socket.once("close", () => {
-        ended += 1;
-      });
-    }
-    await vi.waitFor(() => expect(ended).toBe(5), DEADLINE);
+      return socket.once("close", () => closed.push(index));
+    });
+    // The two others are the client's, which has asked, and the session's, which has not.
+    await vi.waitFor(() => expect(closed).toHaveLength(4), DEADLINE);
+    expect(session.destroyed).toBe(true);
+    const another = server.connect();
+    expect(await another.call("ServerLive")).toEqual({ live: true });
+    await vi.waitFor(() => expect(closed).toHaveLength(5), DEADLINE);
     expect(await server.client.call("ServerLive")).toEqual({ live: true });
     for (const socket of sockets) {
       socket.destroy();
     }
-    await vi.waitFor(() => expect(server.connect().call("ServerLive")).resolves.toBeDefined(), DEADLINE);
+  });
+
+  test("while calls are open on all of them a new connection is refused; afterwards the oldest without one makes room", async () => {
+    const proceed = Promise.withResolvers<void>();
+    const { infer } = server.model;
+    server.model.infer = async (...request) => {
+      await proceed.promise;
+      return infer(...request);
+    };
+    const { serialize } = methodOf(`${SERVICE}/ModelInfer`);
+    const message = serialize({
+      model_name: "m",
+      inputs: [{ name: "x", datatype: "FP32", shape: [1, 3], contents: { fp32_contents: [1, 2, 3] } }],
+    });
+    const sessions = [session, ...Array.from({ length: 4 }, () => connect(`http://127.0.0.1:${server.port}`))];
+    const calls = sessions.map((each) => {
+      each.on("error", () => undefined);
+      const call = begin({}, each);
+      call.stream.end(Buffer.concat([frame(message.length), message]));
+      return call;
+    });
+    await vi.waitFor(() => expect(server.received()).toBe(5), DEADLINE);
+    const refused = connectTcp(server.port, "127.0.0.1");
+    refused.on("error", () => undefined).resume();
+    await once(refused, "close");
+    expect(sessions.map(({ destroyed }) => destroyed)).toEqual([false, false, false, false, false]);
+    proceed.resolve();
+    for (const { answer } of calls) {
+      expect(await answer).toEqual({ httpStatus: 200, code: undefined });
+    }
+    await vi.waitFor(() => expect(server.client.call("ServerLive")).resolves.toEqual({ live: true }), DEADLINE);
+    await vi.waitFor(
+      () => expect(sessions.map((each) => each.destroyed)).toEqual([true, false, false, false, false]),
+      DEADLINE,
+    );
+    for (const each of sessions) {
+      each.destroy();
+    }
   });
 
   test.each([

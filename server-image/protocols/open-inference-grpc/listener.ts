@@ -20,6 +20,7 @@ import { Health } from "./health.ts";
 import { registerReflection } from "./reflection.ts";
 import { INFERENCE_SERVICE, registerInferenceService } from "./service.ts";
 import { Slots } from "./slots.ts";
+import { Sockets } from "./sockets.ts";
 import { StreamCall } from "./stream-call.ts";
 import { UnaryCall } from "./unary-call.ts";
 import { UnsentAnswers } from "./unsent-answers.ts";
@@ -28,7 +29,7 @@ export interface GrpcListenerOptions {
   readonly context: ProtocolContext;
   /** Of one message, compressed and not. */
   readonly maxMessageBytes: number;
-  /** Asked for each new connection; further ones are ended at once. */
+  /** Asked for each new connection; for one beyond, one without calls is ended. */
   readonly maxConnections: () => number;
   /** Milliseconds since 1970. */
   readonly wallClock: () => number;
@@ -75,7 +76,7 @@ export class GrpcListener {
   readonly #server: Server;
   readonly #sockets: SocketServer;
   readonly #injector: ConnectionInjector;
-  readonly #connected = new Set<Socket>();
+  readonly #connected: Sockets;
   #impatientAtMs = Number.POSITIVE_INFINITY;
   #checks: NodeJS.Timeout | undefined;
 
@@ -83,6 +84,7 @@ export class GrpcListener {
     const { context, maxMessageBytes, wallClock, random } = options;
     this.#options = options;
     this.#connections = new Connections({ clock: context.clock, random });
+    this.#connected = new Sockets(options.maxConnections);
     this.#health = new Health(context);
     this.#server = new Server({
       "grpc.max_receive_message_length": maxMessageBytes,
@@ -92,7 +94,7 @@ export class GrpcListener {
       "grpc.keepalive_time_ms": KEEPALIVE_MS,
       "grpc.enable_channelz": 0,
       interceptors: [
-        inferenceCalls(new CallLimit(options.maxCalls ?? MAX_CALLS), {
+        inferenceCalls(new CallLimit(options.maxCalls ?? MAX_CALLS), this.#connected, {
           context,
           connections: this.#connections,
           budget: new BodyBudget(MESSAGES_HELD * maxMessageBytes),
@@ -161,20 +163,14 @@ export class GrpcListener {
 
   #endUnused(): void {
     if (this.#connections.calls === 0) {
-      for (const socket of this.#connected) {
-        socket.destroy();
-      }
+      this.#connected.endAll();
     }
   }
 
   #accept(socket: Socket): void {
-    if (this.#connected.size >= this.#options.maxConnections()) {
-      socket.destroy();
-      return;
+    if (this.#connected.accept(socket)) {
+      this.#injector.injectConnection(socket);
     }
-    this.#connected.add(socket);
-    socket.once("close", () => this.#connected.delete(socket));
-    this.#injector.injectConnection(socket);
   }
 
   #register(): void {
@@ -195,10 +191,11 @@ export class GrpcListener {
   }
 }
 
-function inferenceCalls(limit: CallLimit, options: CallOptions): ServerInterceptor {
+function inferenceCalls(limit: CallLimit, sockets: Sockets, options: CallOptions): ServerInterceptor {
   return ({ path }, call) => {
     const internals = internalsOf(call);
     options.connections.seen(internals.session);
+    sockets.callBegan(internals);
     if (!limit.admits(internals)) {
       return new RefusedCall(call, internals);
     }
