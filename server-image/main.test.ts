@@ -278,12 +278,14 @@ describe("failures", () => {
   });
 
   test.each([
-    ["the port", "--http-port", "--grpc-port", "port"],
-    ["the port for gRPC", "--grpc-port", "--http-port", "grpcPort"],
-  ])("%s is taken: exit code 1", async (_name, flag, otherFlag, field) => {
-    // With more than one thread the port is shared, with other processes as well.
-    const first = serve(testModel("scalar"), "--io-threads", "1");
-    const port = String((await logged(first, "listening"))[field]);
+    ["the port", "--http-port", "1"],
+    ["the port for gRPC", "--grpc-port", "1"],
+    ["the port, which several threads would share,", "--http-port", "2"],
+    ["the port for gRPC, which several threads would share,", "--grpc-port", "2"],
+  ])("%s is taken: exit code 1", async (_name, flag, threads) => {
+    const isHttp = flag === "--http-port";
+    const first = serve(testModel("scalar"), "--io-threads", threads);
+    const port = String((await logged(first, "listening"))[isHttp ? "port" : "grpcPort"]);
     const second = startProgram(
       "--termination-log",
       terminationLog,
@@ -293,17 +295,16 @@ describe("failures", () => {
       testModel("scalar"),
       flag,
       port,
-      otherFlag,
+      isHttp ? "--grpc-port" : "--http-port",
       "0",
       "--io-threads",
-      "1",
+      threads,
     );
     expect(await second.exit).toEqual({ code: 1, signal: null });
     expect(second.lines.at(-1)).toMatchObject({ level: "fatal", err: { code: "EADDRINUSE" } });
-    expect(JSON.parse(await readFile(terminationLog, "utf8"))).toEqual({
-      code: "INTERNAL",
-      message: expect.stringContaining("address already in use") as unknown,
-      phase: "start",
-    });
+    const message = expect.stringMatching(
+      `^port ${port} cannot be had \\(${flag}\\): .*address already in use`,
+    ) as unknown;
+    expect(JSON.parse(await readFile(terminationLog, "utf8"))).toEqual({ code: "INTERNAL", message, phase: "start" });
   });
 });

@@ -29,6 +29,7 @@ import { renderMetrics } from "./server-figures.ts";
 import type { Environment } from "./storage/credentials.ts";
 import { type FetchOptions, fetchModel } from "./storage/fetch-model.ts";
 import type { ResolveHost } from "./storage/guarded-agent.ts";
+import { takePort } from "./take-port.ts";
 
 /** What the server takes from outside itself. */
 export interface ServerDependencies {
@@ -125,18 +126,19 @@ class Server implements RunningServer {
   }
 
   async listen(): Promise<void> {
-    const { log } = this.#dependencies;
-    this.port = await this.#listener.listen(this.#config.httpPort);
+    const { httpPort, grpcPort } = this.#config;
+    const shared = this.#mayShare();
+    this.port = await takePort({ flag: "--http-port", port: httpPort, shared }, (port) => this.#listener.listen(port));
     try {
-      this.grpcPort = await this.#grpcListener.listen(this.#config.grpcPort);
+      const grpc = { flag: "--grpc-port", port: grpcPort, shared };
+      this.grpcPort = await takePort(grpc, (port) => this.#grpcListener.listen(port));
     } catch (error) {
       await this.#listener.close(0);
       throw error;
     }
-    log.info({ port: this.port, grpcPort: this.grpcPort }, "listening");
-    const fetch = () => fetchModel(this.#config, this.#fetchOptions());
-    this.loaded = this.#model.load(fetch, this.#stopping.signal);
-    // Whoever stops the server waits for the load as well, whether or not anyone else does.
+    this.#dependencies.log.info({ port: this.port, grpcPort: this.grpcPort }, "listening");
+    this.loaded = this.#model.load(() => fetchModel(this.#config, this.#fetchOptions()), this.#stopping.signal);
+    // Whoever stops the server waits for the load as well.
     this.loaded.catch(() => undefined);
   }
 
