@@ -1,10 +1,13 @@
 // Which namespaces are watched, and that none is acted upon before everything in it is known.
 
+import { Registry } from "prom-client";
 import { afterAll, afterEach, expect, test } from "vitest";
 import { makeInferenceService } from "../api/testing.ts";
 import { ApiError } from "../kube/errors.ts";
+import { controllerMetrics } from "../kube/metrics.ts";
 import { silentLogger, until } from "../kube/testing.ts";
 import type { KubeClient, KubeObject, ListOptions, ResourceType } from "../kube/types.ts";
+import { createRecorder } from "../observability/metrics.ts";
 import { Caches } from "./caches.ts";
 
 const everywhere = "(all)";
@@ -36,7 +39,14 @@ function makeCaches(namespaces: readonly string[] | undefined, refuse: readonly 
     yield* [];
   };
   const client = { list, watch } as unknown as KubeClient;
-  const caches = new Caches({ client, logger: silentLogger, namespaces, enqueue: (key) => enqueued.push(key) });
+  const metrics = createRecorder(new Registry(), controllerMetrics);
+  const caches = new Caches({
+    client,
+    logger: silentLogger,
+    metrics,
+    namespaces,
+    enqueue: (key) => enqueued.push(key),
+  });
   const worldKeys = () =>
     [...caches.world().services()].map(({ metadata }) => `${metadata.namespace}/${metadata.name}`);
   return { caches, lists, enqueued, refused, worldKeys, run: () => startAll(caches) };

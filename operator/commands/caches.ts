@@ -4,6 +4,7 @@ import { createFieldManager, fieldManager, inferenceServiceLabel, inferenceServi
 import { type InferenceService, parseInferenceService, type RawInferenceService } from "../api/inference-service.ts";
 import type { World } from "../autoscaler/world.ts";
 import type { Listers } from "../inference-service/reconcile.ts";
+import { type MetricSink, reflectorMetrics } from "../kube/metrics.ts";
 import { Reflector } from "../kube/reflector.ts";
 import { deployments, horizontalPodAutoscalers, podDisruptionBudgets, pods, services } from "../kube/resource-types.ts";
 import { controllerUid, type Lister, Store } from "../kube/store.ts";
@@ -22,6 +23,7 @@ type AnyReflector = Pick<Reflector<KubeObject>, "run" | "synced">;
 export interface CachesOptions {
   readonly client: KubeClient;
   readonly logger: Logger;
+  readonly metrics: MetricSink;
   /** Absent: all. */
   readonly namespaces: readonly string[] | undefined;
   /** Called with the key of the service that a change concerns, once everything in its namespace is known. */
@@ -34,7 +36,7 @@ export class Caches {
   /** One for each listed namespace, or one for all. */
   readonly scopes: readonly WatchScope[];
 
-  constructor({ client, logger, namespaces, enqueue }: CachesOptions) {
+  constructor({ client, logger, metrics: sink, namespaces, enqueue }: CachesOptions) {
     this.scopes = (namespaces ?? [undefined]).map((namespace) => new WatchScope(namespace, enqueue, logger));
     const reflectors = new Map<WatchScope, AnyReflector[]>(this.scopes.map((scope) => [scope, []]));
     const cache = <T extends KubeObject>(type: ResourceType<T>, options: CacheOptions<T> = {}): Store<T> => {
@@ -48,7 +50,10 @@ export class Caches {
         const { namespace } = scope;
         const where = namespace === undefined ? {} : { namespace };
         const onFailure = (failure: unknown) => scope.failed(failure);
-        ofScope.push(new Reflector({ client, type, store, logger, transform, onFailure, ...where, ...labelSelector }));
+        const metrics = reflectorMetrics(sink, namespace === undefined ? type.plural : `${namespace}/${type.plural}`);
+        ofScope.push(
+          new Reflector({ client, type, store, logger, transform, metrics, onFailure, ...where, ...labelSelector }),
+        );
       }
       store.subscribe((before, after) => {
         if (options.isSame?.(before, after) === true) return;

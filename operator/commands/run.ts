@@ -14,22 +14,19 @@ import { type ClosableKubeClient, createKubeClient } from "../kube/client.ts";
 import { systemClock, wait } from "../kube/clock.ts";
 import { Controller } from "../kube/controller.ts";
 import { EventRecorder } from "../kube/events.ts";
-import { controllerMetrics } from "../kube/metrics.ts";
+import { countRequest } from "../kube/metrics.ts";
 import type { KubeClient } from "../kube/types.ts";
 import { createEndpoints } from "../observability/http-endpoints.ts";
+import { findStuck, WorkTimer } from "../observability/liveness.ts";
 import type { Logger } from "../observability/logger.ts";
-import {
-  createRecorder,
-  createRegistry,
-  type MetricDefinition,
-  type MetricRecorder,
-} from "../observability/metrics.ts";
+import { createRecorder, createRegistry, type MetricRecorder } from "../observability/metrics.ts";
 import { collectSignals } from "../signals/collect.ts";
 import { createPrometheus } from "../signals/prometheus.ts";
 import { maxSampleAgeSeconds, rateWindowSeconds } from "../signals/queries.ts";
 import { Caches } from "./caches.ts";
-import { aborted, createLeadership, type Leadership, leadershipMetrics, makeIdentity } from "./leadership.ts";
+import { aborted, createLeadership, type Leadership, makeIdentity } from "./leadership.ts";
 import { createMetricsSource } from "./metrics-source.ts";
+import { operatorMetrics } from "./operator-metrics.ts";
 
 /** The pods of the operator, as its Deployment labels them; the metrics Service selects them. */
 const operatorSelector = { "app.kubernetes.io/name": "plimsoll-operator" };
@@ -39,27 +36,12 @@ const versionRetryMs = 2_000;
 const maxPrometheusAnswerBytes = 64 * 2 ** 20;
 const prometheusTimeoutMs = 3_000;
 
-const operatorMetrics = {
-  ...controllerMetrics,
-  ...leadershipMetrics,
-  kubernetes_request_seconds: {
-    type: "histogram",
-    help: "Seconds until the API server answered.",
-    labels: ["verb", "resource", "status"],
-  },
-  autoscaler_tick_seconds: {
-    type: "histogram",
-    help: "Seconds that one tick took: signals of all services, decisions, writes.",
-    labels: [],
-  },
-} as const satisfies Record<string, MetricDefinition>;
-
 /** Runs the operator until the signal aborts. Rejects only when it cannot start, its port cannot be had, or it no longer leads. */
 export async function run(config: RunConfig, logger: Logger, stop: AbortSignal): Promise<void> {
   const failure = new AbortController();
   const signal = AbortSignal.any([stop, failure.signal]);
   const registry = createRegistry();
-  const metrics = createRecorder(registry, "plimsoll_operator", operatorMetrics);
+  const metrics = createRecorder(registry, operatorMetrics);
   const kubeConfig = loadKubeConfig(config.kubeconfig);
   const identity = makeIdentity();
   // The audit log then says which replica wrote.
@@ -68,8 +50,7 @@ export async function run(config: RunConfig, logger: Logger, stop: AbortSignal):
   const client = createKubeClient({
     kubeConfig,
     userAgent,
-    onRequest: ({ verb, resource, status, seconds }) =>
-      metrics.observe("kubernetes_request_seconds", { verb, resource, status: String(status) }, seconds),
+    onRequest: (request) => countRequest(metrics, request),
     mayWrite: leadership.mayWrite,
   });
   const minorVersion = await askUntilAnswered(client, logger, signal);
@@ -78,6 +59,7 @@ export async function run(config: RunConfig, logger: Logger, stop: AbortSignal):
   const caches = new Caches({
     client,
     logger,
+    metrics,
     namespaces: config.watchNamespaces,
     enqueue: (key) => {
       // A follower's queue would only grow; whoever becomes the leader looks at every service.
@@ -96,10 +78,21 @@ export async function run(config: RunConfig, logger: Logger, stop: AbortSignal):
     logger,
     metrics,
   });
+  for (const scope of caches.scopes) {
+    const { namespace } = scope;
+    if (namespace === undefined) continue;
+    metrics.track("plimsoll_operator_namespace_watched", { namespace }, () => Number(scope.hasSynced));
+  }
   const { autoscaler, externalMetrics } = makeScaling(config, { client, caches, leadership, logger, signal });
+  const ticks = new WorkTimer(() => systemClock.nowMs());
   const endpoints = createEndpoints({
     registry,
     notReady: () => (caches.hasSettled ? undefined : "caches are not complete yet"),
+    stuck: () =>
+      findStuck([
+        { what: "a reconcile", limitSeconds: 300, runningSeconds: () => controller.longestRunningSeconds },
+        { what: "a tick of the autoscaler", limitSeconds: 120, runningSeconds: () => ticks.runningSeconds },
+      ]),
   });
   const parts: Promise<void>[] = [
     ...caches.reflectors.map((reflector) => reflector.run(signal)),
@@ -109,7 +102,7 @@ export async function run(config: RunConfig, logger: Logger, stop: AbortSignal):
       return controller.run(signal);
     }),
     externalMetrics.run(signal),
-    scaleWhenSynced(config, { caches, autoscaler, metrics, logger, signal }),
+    scaleWhenSynced(config, { caches, autoscaler, ticks, metrics, logger, signal }),
   ];
   parts.push(listen(endpoints, config.endpointsPort));
   const stopElection = new AbortController();
@@ -236,15 +229,18 @@ function makeScaling(config: RunConfig, { client, caches, leadership, logger, si
 /** Deciding from half a cache would take services for new and pods for missing. */
 async function scaleWhenSynced(
   config: RunConfig,
-  parts: Omit<Shared, "client" | "leadership"> & { readonly autoscaler: Autoscaler; readonly metrics: MetricRecorder },
+  parts: Omit<Shared, "client" | "leadership"> & {
+    readonly autoscaler: Autoscaler;
+    readonly ticks: WorkTimer;
+    readonly metrics: MetricRecorder;
+  },
 ): Promise<void> {
-  const { caches, autoscaler, metrics, logger, signal } = parts;
+  const { caches, autoscaler, ticks, metrics, logger, signal } = parts;
   await Promise.race([aborted(signal), caches.settled]);
   const options = {
     tick: async (tickSignal: AbortSignal) => {
-      const startedMs = systemClock.nowMs();
-      await autoscaler.tick(tickSignal);
-      metrics.observe("autoscaler_tick_seconds", {}, (systemClock.nowMs() - startedMs) / 1000);
+      const seconds = await ticks.time(() => autoscaler.tick(tickSignal));
+      metrics.observe("plimsoll_operator_autoscaler_tick_seconds", {}, seconds);
     },
     intervalMs: config.tickInterval * 1000,
     now: () => systemClock.nowMs(),

@@ -155,7 +155,9 @@ describe("requests", () => {
     for (let i = 0; i < 3; i += 1) await client.get(things, ref, { subresource: "status" });
     expect(sockets.size).toBe(1);
     expect(observed).toHaveLength(3);
-    expect(observed[0]).toEqual({ verb: "get", resource: "things/status", status: 200, seconds: 0 });
+    const host = `127.0.0.1:${server.port}`;
+    const request = { verb: "get", method: "GET", host, resource: "things/status" };
+    expect(observed[0]).toEqual({ ...request, status: 200, seconds: 0 });
   });
 });
 

@@ -9,11 +9,13 @@ import { ManualClock, silentLogger, until } from "./testing.ts";
 let clock: ManualClock;
 let figures: Map<string, number>;
 let calls: string[];
+const tracked = new Map<string, () => number>();
 
 const labelled = (name: string, labels: object): string => [name, ...Object.values(labels)].join(" ");
 const metrics: MetricSink = {
   count: (name, labels, by) => figures.set(labelled(name, labels), (figures.get(labelled(name, labels)) ?? 0) + by),
   set: (name, labels, value) => figures.set(labelled(name, labels), value),
+  track: (name, labels, read) => tracked.set(labelled(name, labels), read),
   observe: (name, labels, value) => figures.set(labelled(name, labels), value),
 };
 
@@ -83,39 +85,43 @@ describe("after a reconcile", () => {
     {
       outcome: "a conflict",
       act: async () => Promise.reject(new ConflictError("behind")),
-      result: "conflict",
+      result: "requeue",
       againAfterMs: [5],
     },
     {
       outcome: "409 Conflict of the API server",
       act: async () => Promise.reject(conflict("Conflict")),
-      result: "conflict",
+      result: "requeue",
       againAfterMs: [5],
     },
     {
       outcome: "409 AlreadyExists",
       act: async () => Promise.reject(conflict("AlreadyExists")),
-      result: "conflict",
+      result: "requeue",
       againAfterMs: [5],
     },
     {
       outcome: "an error that no retry cures",
       act: async () => Promise.reject(new TerminalError("never")),
-      result: "terminal_error",
+      result: "error",
+      terminal: 1,
       againAfterMs: [],
     },
-  ])("with $outcome: counted as $result, again after $againAfterMs ms", async ({ act, result, againAfterMs }) => {
-    const running = start(act);
-    running.controller.enqueue("ns/a");
-    await until(() => figures.get(`reconcile_total things ${result}`) === 1, result);
-    expect(dueMs()).toEqual(againAfterMs);
-    const errors = result === "error" || result === "terminal_error" ? 1 : 0;
-    expect(figures.get("reconcile_errors_total things")).toBe(errors);
-    expect(figures.get("reconcile_conflicts_total things")).toBe(result === "conflict" ? 1 : 0);
-    expect(figures.get("workqueue_retries_total things")).toBe(againAfterMs[0] === 5 ? 1 : 0);
-    await finish(running);
-    expect(clock.timersMs).toEqual([]);
-  });
+  ])(
+    "with $outcome: counted as $result, again after $againAfterMs ms",
+    async ({ act, result, terminal = 0, againAfterMs }) => {
+      const running = start(act);
+      running.controller.enqueue("ns/a");
+      await until(() => figures.get(`controller_runtime_reconcile_total things ${result}`) === 1, result);
+      expect(dueMs()).toEqual(againAfterMs);
+      const errors = result === "error" ? 1 : 0;
+      expect(figures.get("controller_runtime_reconcile_errors_total things")).toBe(errors);
+      expect(figures.get("controller_runtime_terminal_reconcile_errors_total things")).toBe(terminal);
+      expect(figures.get("workqueue_retries_total things")).toBe(againAfterMs[0] === 5 ? 1 : 0);
+      await finish(running);
+      expect(clock.timersMs).toEqual([]);
+    },
+  );
 
   test("errors in a row come ever later, and a success starts anew", async () => {
     let failing = true;
@@ -129,7 +135,10 @@ describe("after a reconcile", () => {
       if (ms === 20) failing = false;
       clock.advance(ms);
     }
-    await until(() => calls.length === 4 && figures.get("active_workers things") === 0, "the success");
+    await until(
+      () => calls.length === 4 && figures.get("controller_runtime_active_workers things") === 0,
+      "the success",
+    );
     failing = true;
     running.controller.enqueue("a");
     await until(() => dueMs().length === 1, "the next try");
@@ -137,14 +146,32 @@ describe("after a reconcile", () => {
     await finish(running);
   });
 
+  test("what runs is seen while it runs, and what hangs as the longest", async () => {
+    const ends = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const running = start(async (key) => ends[Number(key)]?.promise);
+    running.controller.enqueue("0");
+    await until(() => calls.length === 1, "the first runs");
+    clock.advance(3_000);
+    running.controller.enqueue("1");
+    await until(() => calls.length === 2, "the second runs");
+    clock.advance(1_000);
+    expect(tracked.get("workqueue_longest_running_processor_seconds things")?.()).toBe(4);
+    expect(tracked.get("workqueue_unfinished_work_seconds things")?.()).toBe(5);
+    expect(running.controller.longestRunningSeconds).toBe(4);
+    for (const { resolve } of ends) resolve();
+    await until(() => figures.get("controller_runtime_active_workers things") === 0, "both have ended");
+    expect(tracked.get("workqueue_longest_running_processor_seconds things")?.()).toBe(0);
+    await finish(running);
+  });
+
   test("every series exists before anything happens", () => {
     start(async () => undefined, { workers: 3 });
-    const zero = ["success", "requeue_after", "conflict", "error", "terminal_error"].map(
-      (result) => `reconcile_total things ${result}`,
+    const zero = ["success", "requeue_after", "requeue", "error"].map(
+      (result) => `controller_runtime_reconcile_total things ${result}`,
     );
-    for (const series of [...zero, "reconcile_errors_total things", "workqueue_depth things"])
+    for (const series of [...zero, "controller_runtime_reconcile_errors_total things", "workqueue_depth things"])
       expect(figures.get(series)).toBe(0);
-    expect(figures.get("max_concurrent_reconciles things")).toBe(3);
+    expect(figures.get("controller_runtime_max_concurrent_reconciles things")).toBe(3);
   });
 });
 
@@ -183,7 +210,7 @@ describe("workers", () => {
     for (const key of ["a", "b", "c", "d"]) running.controller.enqueue(key);
     await until(() => calls.length === 3, "three reconciles");
     running.controller.enqueue("a");
-    expect(figures.get("active_workers things")).toBe(3);
+    expect(figures.get("controller_runtime_active_workers things")).toBe(3);
     gates.get("b")?.();
     await until(() => calls.length === 4, "the fourth");
     expect(calls).toEqual(["a", "b", "c", "d"]);
@@ -221,8 +248,8 @@ describe("ending", () => {
     running.controller.enqueue("a");
     await until(() => clock.timersMs.includes(100_000), "the time limit");
     clock.advance(100_000);
-    await until(() => figures.get("reconcile_total things error") === 1, "the error");
-    expect(figures.get("reconcile_timeouts_total things")).toBe(1);
+    await until(() => figures.get("controller_runtime_reconcile_total things error") === 1, "the error");
+    expect(figures.get("controller_runtime_reconcile_timeouts_total things")).toBe(1);
     await finish(running);
   });
 
@@ -236,7 +263,7 @@ describe("ending", () => {
     gate.resolve(undefined);
     await running.end;
     expect(calls).toEqual(["a"]);
-    expect(figures.get("reconcile_total things success")).toBe(1);
+    expect(figures.get("controller_runtime_reconcile_total things success")).toBe(1);
     expect(clock.timersMs).toEqual([]);
   });
 
@@ -248,7 +275,7 @@ describe("ending", () => {
     await until(() => clock.timersMs.includes(2000), "the patience");
     clock.advance(2000);
     await running.end;
-    expect(figures.get("reconcile_total things error")).toBe(0);
+    expect(figures.get("controller_runtime_reconcile_total things error")).toBe(0);
   });
 
   test("stopped before it was synced, it ends without a reconcile", async () => {

@@ -4,7 +4,7 @@ import { randomUUID } from "node:crypto";
 import { type Clock, systemClock, wait } from "./clock.ts";
 import { isConflict, TerminalError } from "./errors.ts";
 import { Lifeline } from "./lifeline.ts";
-import { type MetricSink, queueMetrics, type ReconcileOutcome, reconcileResults } from "./metrics.ts";
+import { type MetricSink, queueMetrics, type ReconcileOutcome, resultOf } from "./metrics.ts";
 import { refOfKey } from "./paths.ts";
 import { TimeSlices } from "./time-slices.ts";
 import type { Logger } from "./types.ts";
@@ -73,13 +73,24 @@ export class Controller {
     this.#slices = new TimeSlices({ clock: this.#clock });
     this.#logger = options.logger.child({ controller: name });
     this.#queue = new WorkQueue({ clock: this.#clock, ...options.queue, metrics: queueMetrics(metrics, name) });
-    for (const result of reconcileResults) metrics.count("reconcile_total", { controller: name, result }, 0);
-    metrics.count("reconcile_errors_total", { controller: name }, 0);
-    metrics.count("terminal_reconcile_errors_total", { controller: name }, 0);
-    metrics.count("reconcile_conflicts_total", { controller: name }, 0);
-    metrics.count("reconcile_timeouts_total", { controller: name }, 0);
-    metrics.set("active_workers", { controller: name }, 0);
-    metrics.set("max_concurrent_reconciles", { controller: name }, this.#workers);
+    const labels = { controller: name };
+    for (const result of Object.values(resultOf)) {
+      metrics.count("controller_runtime_reconcile_total", { controller: name, result }, 0);
+    }
+    metrics.count("controller_runtime_reconcile_errors_total", labels, 0);
+    metrics.count("controller_runtime_terminal_reconcile_errors_total", labels, 0);
+    metrics.count("controller_runtime_reconcile_timeouts_total", labels, 0);
+    metrics.set("controller_runtime_active_workers", labels, 0);
+    metrics.set("controller_runtime_max_concurrent_reconciles", labels, this.#workers);
+    metrics.track("workqueue_unfinished_work_seconds", { name }, () =>
+      this.#queue.processingSeconds.reduce((sum, seconds) => sum + seconds, 0),
+    );
+    metrics.track("workqueue_longest_running_processor_seconds", { name }, () => this.longestRunningSeconds);
+  }
+
+  /** Seconds that the longest reconcile in progress has run; 0 when there is none. */
+  get longestRunningSeconds(): number {
+    return this.#queue.processingSeconds[0] ?? 0;
   }
 
   /** Asks for a reconcile of the key. Keys given before `run` are reconciled once the sources are complete. */
@@ -167,16 +178,16 @@ export class Controller {
   #report(outcome: ReconcileOutcome, timedOut: boolean, seconds: number): void {
     const { metrics, name } = this.#options;
     const labels = { controller: name };
-    metrics.count("reconcile_total", { controller: name, result: outcome }, 1);
-    metrics.observe("reconcile_time_seconds", labels, seconds);
-    if (outcome === "conflict") metrics.count("reconcile_conflicts_total", labels, 1);
-    if (outcome === "error" || outcome === "terminal_error") metrics.count("reconcile_errors_total", labels, 1);
-    if (outcome === "terminal_error") metrics.count("terminal_reconcile_errors_total", labels, 1);
-    if (timedOut) metrics.count("reconcile_timeouts_total", labels, 1);
+    const failed = outcome === "error" || outcome === "terminal_error";
+    metrics.count("controller_runtime_reconcile_total", { controller: name, result: resultOf[outcome] }, 1);
+    metrics.observe("controller_runtime_reconcile_time_seconds", labels, seconds);
+    if (failed) metrics.count("controller_runtime_reconcile_errors_total", labels, 1);
+    if (outcome === "terminal_error") metrics.count("controller_runtime_terminal_reconcile_errors_total", labels, 1);
+    if (timedOut) metrics.count("controller_runtime_reconcile_timeouts_total", labels, 1);
   }
 
   #activeChanged(by: number): void {
     this.#active += by;
-    this.#options.metrics.set("active_workers", { controller: this.#options.name }, this.#active);
+    this.#options.metrics.set("controller_runtime_active_workers", { controller: this.#options.name }, this.#active);
   }
 }

@@ -3,6 +3,7 @@
 import { backoffMs } from "./backoff.ts";
 import { type Clock, systemClock, wait } from "./clock.ts";
 import { AnswerTooLargeError, ApiError, ConnectionError, isExpired } from "./errors.ts";
+import type { ReflectorMetrics } from "./metrics.ts";
 import type { Store } from "./store.ts";
 import { TimeSlices } from "./time-slices.ts";
 import type { KubeClient, KubeObject, Logger, ResourceType } from "./types.ts";
@@ -16,6 +17,7 @@ export interface ReflectorOptions<T extends KubeObject> {
   readonly namespace?: string;
   readonly labelSelector?: string;
   readonly fieldSelector?: string;
+  readonly metrics?: ReflectorMetrics;
   /** Told of each failed list or watch, before the next try. */
   readonly onFailure?: (failure: unknown) => void;
   /** Makes what is kept smaller; see `transform.ts`. */
@@ -115,7 +117,9 @@ export class Reflector<T extends KubeObject> {
 
   /** Fills the store and returns the list's resource version. */
   async #list(signal: AbortSignal): Promise<string> {
-    const { client, type, store, namespace, labelSelector, fieldSelector } = this.#options;
+    const { client, type, store, namespace, labelSelector, fieldSelector, metrics } = this.#options;
+    const startedMs = this.#clock.nowMs();
+    metrics?.listBegun();
     const objects: T[] = [];
     let token: string | undefined;
     // No resource version is asked for: the answer is then never older than one seen before.
@@ -139,6 +143,8 @@ export class Reflector<T extends KubeObject> {
       token = page.metadata.continue || undefined;
       if (token === undefined) {
         store.replace(objects, namespace);
+        metrics?.listed((this.#clock.nowMs() - startedMs) / 1000, objects.length);
+        metrics?.reached(page.metadata.resourceVersion);
         this.#hasSynced = true;
         this.#synced.resolve();
         return page.metadata.resourceVersion;
@@ -147,7 +153,10 @@ export class Reflector<T extends KubeObject> {
   }
 
   async #watch(resourceVersion: string, signal: AbortSignal): Promise<void> {
-    const { client, type, store, namespace, labelSelector, fieldSelector } = this.#options;
+    const { client, type, store, namespace, labelSelector, fieldSelector, metrics } = this.#options;
+    const startedMs = this.#clock.nowMs();
+    let received = 0;
+    metrics?.watchBegun();
     const events = client.watch(type, {
       resourceVersion,
       // Spread, so that thousands of watches begun together do not end together.
@@ -157,13 +166,19 @@ export class Reflector<T extends KubeObject> {
       ...(labelSelector === undefined ? {} : { labelSelector }),
       ...(fieldSelector === undefined ? {} : { fieldSelector }),
     });
-    for await (const { type: change, object } of events) {
-      if (signal.aborted) return;
-      this.#lastActivityMs = this.#clock.nowMs();
-      if (change === "DELETED") store.delete(this.#transform(object));
-      else if (change !== "BOOKMARK") store.set(this.#transform(object));
-      // Advanced last: an event that could not be stored is asked for again.
-      this.#resourceVersion = object.metadata?.resourceVersion ?? this.#resourceVersion;
+    try {
+      for await (const { type: change, object } of events) {
+        if (signal.aborted) return;
+        received += 1;
+        this.#lastActivityMs = this.#clock.nowMs();
+        if (change === "DELETED") store.delete(this.#transform(object));
+        else if (change !== "BOOKMARK") store.set(this.#transform(object));
+        // Advanced last: an event that could not be stored is asked for again.
+        this.#resourceVersion = object.metadata?.resourceVersion ?? this.#resourceVersion;
+        if (this.#resourceVersion !== undefined) metrics?.reached(this.#resourceVersion);
+      }
+    } finally {
+      metrics?.watchEnded((this.#clock.nowMs() - startedMs) / 1000, received);
     }
     this.#lastActivityMs = this.#clock.nowMs();
   }

@@ -14,6 +14,10 @@ import { Lifeline } from "./lifeline.ts";
 /** One answered or failed try, for metrics. */
 export interface RequestObservation {
   readonly verb: string;
+  /** Of HTTP. */
+  readonly method: string;
+  /** Of the API server, with its port where the URL has one. */
+  readonly host: string;
   /** Plural of the kind, with its subresource: `deployments`, `deployments/scale`. */
   readonly resource: string;
   /** HTTP status, or `error` when no answer came. */
@@ -66,6 +70,7 @@ export class Transport {
   readonly maxAnswerBytes: number;
   readonly #options: TransportOptions;
   readonly #server: string;
+  readonly #host: string;
   readonly #agent: http.Agent;
   readonly #random: () => number;
   readonly #timeoutMs: number;
@@ -80,6 +85,7 @@ export class Transport {
     }
     this.#options = options;
     this.#server = cluster.server.replace(/\/+$/, "");
+    this.#host = new URL(cluster.server).host;
     this.#agent = cluster.server.startsWith("http:")
       ? new http.Agent({ keepAlive: true, keepAliveMsecs: keepAliveDelayMs })
       : new https.Agent({ keepAlive: true, keepAliveMsecs: keepAliveDelayMs });
@@ -151,6 +157,8 @@ export class Transport {
     const observe = (status: number | "error"): void =>
       this.#options.onRequest?.({
         verb: call.verb,
+        method: call.method,
+        host: this.#host,
         resource: call.resource,
         status,
         seconds: (this.clock.nowMs() - started) / 1000,

@@ -61,6 +61,12 @@ export class WorkQueue {
     return this.#delayed.size;
   }
 
+  /** Seconds that each key in processing has been processed, longest first. */
+  get processingSeconds(): readonly number[] {
+    const nowMs = this.#clock.nowMs();
+    return [...this.#processing.values()].map((startedMs) => (nowMs - startedMs) / 1000);
+  }
+
   get isShutDown(): boolean {
     return this.#drained !== undefined;
   }

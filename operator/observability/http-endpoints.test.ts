@@ -5,15 +5,22 @@ import type { AddressInfo } from "node:net";
 import { Gauge, Registry } from "prom-client";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { createEndpoints } from "./http-endpoints.ts";
+import { findStuck } from "./liveness.ts";
 
 let registry: Registry;
 let notReady: string | undefined;
+let runningSeconds: number;
 let server: ReturnType<typeof createEndpoints>;
 
 beforeEach(async () => {
   registry = new Registry();
   notReady = undefined;
-  server = createEndpoints({ registry, notReady: () => notReady }).listen(0, "127.0.0.1");
+  runningSeconds = 0;
+  const work = { what: "a reconcile", limitSeconds: 300, runningSeconds: () => runningSeconds };
+  server = createEndpoints({ registry, notReady: () => notReady, stuck: () => findStuck([work]) }).listen(
+    0,
+    "127.0.0.1",
+  );
   await once(server, "listening");
 });
 
@@ -32,6 +39,15 @@ async function get(path: string) {
 test("a program that answers is alive, ready or not", async () => {
   notReady = "caches are not filled yet";
   expect(await get("/healthz")).toMatchObject({ status: 200, body: "ok\n" });
+});
+
+test("a program of which a part hangs is neither alive nor ready, and says which part", async () => {
+  runningSeconds = 300;
+  expect(await get("/healthz")).toMatchObject({ status: 200 });
+  runningSeconds = 301;
+  const answer = { status: 503, body: "a reconcile has run for more than 300 s\n" };
+  expect(await get("/healthz")).toMatchObject(answer);
+  expect(await get("/readyz")).toMatchObject(answer);
 });
 
 test("it is ready when nothing says otherwise", async () => {

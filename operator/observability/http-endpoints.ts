@@ -7,6 +7,8 @@ export interface EndpointOptions {
   readonly registry: Registry;
   /** Why the operator is not ready yet; undefined when it is. */
   readonly notReady: () => string | undefined;
+  /** What hangs, so that only a restart helps; undefined when nothing does. An unreachable API server is none of that. */
+  readonly stuck: () => string | undefined;
 }
 
 /** Serves /healthz, /readyz and /metrics. */
@@ -16,11 +18,10 @@ export function createEndpoints(options: EndpointOptions): Server {
     const answer = (status: number, body: string, type = "text/plain; charset=utf-8") => {
       response.writeHead(status, { "content-type": type }).end(body);
     };
-    if (path === "/healthz") return answer(200, "ok\n");
-    if (path === "/readyz") {
-      const reason = options.notReady();
-      return reason === undefined ? answer(200, "ok\n") : answer(503, `${reason}\n`);
-    }
+    const check = (reason: string | undefined) =>
+      reason === undefined ? answer(200, "ok\n") : answer(503, `${reason}\n`);
+    if (path === "/healthz") return check(options.stuck());
+    if (path === "/readyz") return check(options.stuck() ?? options.notReady());
     if (path !== "/metrics") return answer(404, "not found: /healthz, /readyz and /metrics are here\n");
     void options.registry.metrics().then(
       (text) => answer(200, text, options.registry.contentType),

@@ -1,19 +1,27 @@
 // The operator's own Prometheus metrics: registers definitions and takes figures by name.
 
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry, Summary } from "prom-client";
 
-/** One metric: its series are named by the program's prefix and the key it is registered under. */
+/** One metric, registered under its full name. */
 export interface MetricDefinition {
-  readonly type: "counter" | "gauge" | "histogram";
+  /** A summary has a sum and a count alone. */
+  readonly type: "counter" | "gauge" | "histogram" | "summary";
   readonly help: string;
   readonly labels: readonly string[];
+  /** Of a histogram, upper bounds. Default: seconds from a millisecond to a minute. */
+  readonly buckets?: readonly number[];
 }
+
+type Labels = Readonly<Record<string, string>>;
 
 /** Takes figures for registered metrics; a name that was never registered is a mistake in the program and throws. */
 export interface MetricRecorder {
-  count(name: string, labels: Readonly<Record<string, string>>, by: number): void;
-  set(name: string, labels: Readonly<Record<string, string>>, value: number): void;
-  observe(name: string, labels: Readonly<Record<string, string>>, seconds: number): void;
+  count(name: string, labels: Labels, by: number): void;
+  set(name: string, labels: Labels, value: number): void;
+  /** A gauge that is read at each scrape. */
+  track(name: string, labels: Labels, read: () => number): void;
+  /** For histograms and summaries. */
+  observe(name: string, labels: Labels, value: number): void;
 }
 
 const secondsBuckets = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60];
@@ -25,25 +33,31 @@ export function createRegistry(): Registry {
   return registry;
 }
 
-/** Registers the definitions as `PREFIX_NAME`. */
+/** Registers the definitions. Throws when one of the names is registered already. */
 export function createRecorder(
   registry: Registry,
-  prefix: string,
   definitions: Readonly<Record<string, MetricDefinition>>,
 ): MetricRecorder {
   const counters = new Map<string, Counter>();
   const gauges = new Map<string, Gauge>();
-  const histograms = new Map<string, Histogram>();
-  for (const [name, { type, help, labels }] of Object.entries(definitions)) {
-    const options = { name: `${prefix}_${name}`, help, labelNames: [...labels], registers: [registry] };
+  const distributions = new Map<string, Histogram | Summary>();
+  const readings = new Map<string, (() => void)[]>();
+  for (const [name, { type, help, labels, buckets = secondsBuckets }] of Object.entries(definitions)) {
+    const options = { name, help, labelNames: [...labels], registers: [registry] };
+    const collect = () => readings.get(name)?.forEach((reading) => reading());
     if (type === "counter") counters.set(name, new Counter(options));
-    else if (type === "gauge") gauges.set(name, new Gauge(options));
-    else histograms.set(name, new Histogram({ ...options, buckets: secondsBuckets }));
+    else if (type === "gauge") gauges.set(name, new Gauge({ ...options, collect }));
+    else if (type === "summary") distributions.set(name, new Summary({ ...options, percentiles: [] }));
+    else distributions.set(name, new Histogram({ ...options, buckets: [...buckets] }));
   }
   return {
     count: (name, labels, by) => registered(counters, name).inc(labels, by),
     set: (name, labels, value) => registered(gauges, name).set(labels, value),
-    observe: (name, labels, seconds) => registered(histograms, name).observe(labels, seconds),
+    track: (name, labels, read) => {
+      const gauge = registered(gauges, name);
+      readings.set(name, [...(readings.get(name) ?? []), () => gauge.set(labels, read())]);
+    },
+    observe: (name, labels, value) => registered(distributions, name).observe(labels, value),
   };
 }
 

@@ -63,7 +63,7 @@ async function writesOf(identity: string): Promise<readonly AuditEntry[]> {
 }
 
 async function isLeader(operator: OperatorProcess): Promise<boolean> {
-  return (await operator.metric("plimsoll_operator_leader_election_master_status")) === 1;
+  return (await operator.metric("leader_election_master_status")) === 1;
 }
 
 /** Somebody acts: a child that was deleted comes back. */

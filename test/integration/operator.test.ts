@@ -252,7 +252,7 @@ describe("what happens while the operator does not look", () => {
     const before = (await operatorWrites()).length;
     operator = await startOperator();
     await until(
-      async () => ((await operator.metric("plimsoll_operator_reconcile_total", 'result="success"')) ?? 0) > 0,
+      async () => ((await operator.metric("controller_runtime_reconcile_total", 'result="success"')) ?? 0) > 0,
       { what: "reconciles" },
     );
     await operator.ticks(15);

@@ -12,7 +12,12 @@ import type { KubeClient, Logger, ResourceType } from "../../../operator/kube/ty
 
 type Scaled = Deployment | ReplicaSet;
 
-const noMetrics: MetricSink = { count: () => undefined, set: () => undefined, observe: () => undefined };
+const noMetrics: MetricSink = {
+  count: () => undefined,
+  set: () => undefined,
+  track: () => undefined,
+  observe: () => undefined,
+};
 
 /** What is faked: all that a Deployment says, or only the pods of its ReplicaSets. */
 const kinds = {

@@ -36,7 +36,10 @@ export class OperatorUse {
 
   /** Reconciles since its start, whatever came of them. */
   async reconciles(): Promise<number> {
-    return sampleValues(await this.#look(), "plimsoll_operator_reconcile_total").reduce((sum, value) => sum + value, 0);
+    return sampleValues(await this.#look(), "controller_runtime_reconcile_total").reduce(
+      (sum, value) => sum + value,
+      0,
+    );
   }
 
   cpuSeconds(): Promise<number> {
