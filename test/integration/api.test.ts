@@ -1,6 +1,9 @@
 // The custom resource definition in a real API server: accepted as structural, and refusing bad manifests clearly.
 
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { parseAllDocuments } from "yaml";
 import { parseInferenceService } from "../../operator/api/inference-service.ts";
 import { fieldSetDigest, fieldSetOf } from "../../operator/kube/field-set.ts";
 import { ownershipDigest } from "../../operator/kube/managed-fields.ts";
@@ -15,6 +18,8 @@ interface Refusal {
   readonly field: string;
   readonly says: RegExp;
 }
+
+const examples = join(import.meta.dirname, "../../examples");
 
 let stage: Stage;
 
@@ -151,6 +156,13 @@ describe("the API server", () => {
   };
   test.each(Object.entries(accepted))("accepts %s", async (_what, manifest) => {
     expect(await create(manifest())).toMatch(/created \(server dry run\)/);
+  });
+
+  test.each(readdirSync(examples))("accepts examples/%s", async (file) => {
+    const objects = parseAllDocuments(readFileSync(join(examples, file), "utf8")).length;
+    const { stdout, stderr } = await stage.cluster.kubectl(["create", "--dry-run=server", "-f", join(examples, file)]);
+    expect(stderr).toBe("");
+    expect(stdout.match(/created \(server dry run\)/g)).toHaveLength(objects);
   });
 
   const refusedCombinations: Record<string, Refusal> = {

@@ -201,7 +201,7 @@ describe("a child", () => {
           ?.stabilizationWindowSeconds === 300,
       { what: "the behavior" },
     );
-    await until(async () => (await stage.deployment("tended"))?.spec?.progressDeadlineSeconds === 600, {
+    await until(async () => (await stage.deployment("tended"))?.spec?.progressDeadlineSeconds === 2400, {
       what: "the deadline",
     });
   });
