@@ -72,11 +72,16 @@ export const conditionReasons = {
     Paused:
       "The annotation serving.plimsoll.dev/paused keeps Plimsoll from changing anything but replicas; remove it to go on.",
     RollingOut: "Pods of the newest revision are being made ready; the earlier ones serve until then.",
+    ReplacingInPlace:
+      "No accelerator is free for further pods, so pods of the earlier revision go before their successors come.",
+    RolledBack:
+      "The revision that the spec asks for failed; the earlier one goes on serving until the time that the message gives.",
     ProgressDeadlineExceeded: "The newest revision did not become ready in time; the earlier one goes on serving.",
     ...failureReasons,
   },
   Reconciling: {
     RollingOut: "The cluster is being brought to what the spec asks for.",
+    ReplacingInPlace: "Pods are being exchanged one by one, because no accelerator is free for further ones.",
     ChildRefused: "The API server forbids an object that this service needs; it is tried again.",
     ...failureReasons,
   },
@@ -84,6 +89,7 @@ export const conditionReasons = {
     InvalidSpec: "The spec has to be changed first; the message names the field.",
     ChildNotControlled: "Somebody else's object has to go first; the message names it.",
     ProgressDeadlineExceeded: "The newest revision did not become ready in time.",
+    RolledBack: "The revision that the spec asks for failed; the message says why and when it is tried again.",
   },
   MetricsAvailable: {
     SignalsFresh: "Every ready pod reports, and every signal is fresh.",

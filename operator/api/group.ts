@@ -32,6 +32,9 @@ export const appliedHashAnnotation = `${group}/applied-hash`;
 /** On an InferenceService, with the value `true`: its children are left as they are until the annotation goes. */
 export const pausedAnnotation = `${group}/paused`;
 
+/** On Deployments, while a revision that failed is not given up: JSON of which one, how often, why, and when it is tried again. */
+export const rollOutAttemptsAnnotation = `${group}/roll-out-attempts`;
+
 /** Who owns the fields that the reconciler applies. */
 export const fieldManager = "plimsoll";
 

@@ -47,6 +47,20 @@ export const inferenceServiceStatusSchema = z.object({
         .string()
         .optional()
         .describe("Revision that the spec asks for: the value of the pods' revision label."),
+      servingRevision: z
+        .string()
+        .optional()
+        .describe("Revision that was last rolled out completely: what serves while another one comes, or fails."),
+      pendingRevision: z
+        .string()
+        .optional()
+        .describe("Revision that the spec asks for, while it is not rolled out completely."),
+      attempts: z.int().optional().describe("How often pendingRevision was tried and failed."),
+      nextAttemptTime: z
+        .string()
+        .optional()
+        .describe("When pendingRevision is tried again, RFC 3339; servingRevision has all replicas until then.")
+        .meta({ format: "date-time" }),
       lastFailure: lastFailure
         .optional()
         .describe("The last failure of pods of a revision that was then the newest; it stays when they recover."),

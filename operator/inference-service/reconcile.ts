@@ -24,7 +24,7 @@ import { deployments, horizontalPodAutoscalers, podDisruptionBudgets, services }
 import { setScale } from "../kube/scale.ts";
 import { controllerUid, type Lister } from "../kube/store.ts";
 import type { KubeClient, KubeObject, ResourceType } from "../kube/types.ts";
-import { initialReplicas, makeDeployment } from "../resources/deployment.ts";
+import { initialReplicas, makeDeployment, mayReplaceInPlace } from "../resources/deployment.ts";
 import {
   type AutoscalerSettings,
   makeHorizontalPodAutoscaler,
@@ -34,6 +34,7 @@ import { childName } from "../resources/names.ts";
 import { makePodDisruptionBudget } from "../resources/pod-disruption-budget.ts";
 import type { PodSettings } from "../resources/pod-template.ts";
 import { makeService } from "../resources/service.ts";
+import { planRollout } from "./plan-rollout.ts";
 import { computeStatus } from "./status.ts";
 
 /** What is read from caches. */
@@ -77,17 +78,21 @@ export function createReconciler(options: ReconcilerOptions) {
       await report(computeStatus({ service, deployment, pods, paused: true }, options.now()));
       return {};
     }
+    const rollout = await decideRevision(options, service, signal);
+    const requeue =
+      rollout.requeueAfterSeconds === undefined ? {} : { requeueAfterSeconds: rollout.requeueAfterSeconds };
     try {
-      const deployment = await new Application(options, service, signal).applyAll(logger);
-      await report(computeStatus({ service, deployment, pods: options.listers.podsOf(key) }, options.now()));
-      return {};
+      const deployment = await new Application(options, service, signal).applyAll(rollout.deployment, logger);
+      const pods = options.listers.podsOf(key);
+      await report(computeStatus({ service, deployment, pods, rollout }, options.now()));
+      return requeue;
     } catch (error) {
       const blocked = blockedBy(error);
       if (blocked === undefined) throw error;
       // What was made before may well be serving.
       const deployment = ownDeployment(options, service);
       const pods = options.listers.podsOf(key);
-      await report(computeStatus({ service, deployment, pods, blocked }, options.now()));
+      await report(computeStatus({ service, deployment, pods, rollout, blocked }, options.now()));
       // Quotas and policies change without any event that this program sees, and often soon.
       if (blocked.reason === "ChildRefused") throw error;
       logger.warn({ err: error }, "children cannot be made");
@@ -136,6 +141,20 @@ function ownDeployment({ listers }: ReconcilerOptions, { metadata }: InferenceSe
   return deployment !== undefined && controllerUid(deployment).includes(metadata.uid) ? deployment : undefined;
 }
 
+async function decideRevision(options: ReconcilerOptions, service: InferenceService, signal: AbortSignal) {
+  const { client, listers, settings, now } = options;
+  const { namespace, name } = service.metadata;
+  const input = {
+    wanted: makeDeployment(service, settings),
+    live: ownDeployment(options, service),
+    pods: listers.podsOf(`${namespace}/${name}`),
+    previous: service.status?.model,
+    mayReplaceInPlace: mayReplaceInPlace(service),
+    now: now(),
+  };
+  return planRollout(input, { client, service: name, signal });
+}
+
 /** One pass over the children of one service. */
 class Application {
   readonly #options: ReconcilerOptions;
@@ -151,8 +170,8 @@ class Application {
   }
 
   /** Returns the Deployment as it now is. */
-  async applyAll(logger: ReconcileContext["logger"]): Promise<Deployment> {
-    const { listers, settings } = this.#options;
+  async applyAll(desired: Deployment, logger: ReconcileContext["logger"]): Promise<Deployment> {
+    const { listers } = this.#options;
     const service = this.#service;
     const results = {
       service: await this.#apply(services, makeService(service), listers.services),
@@ -161,7 +180,7 @@ class Application {
         makePodDisruptionBudget(service),
         listers.podDisruptionBudgets,
       ),
-      deployment: await this.#apply(deployments, makeDeployment(service, settings), listers.deployments, {
+      deployment: await this.#apply(deployments, desired, listers.deployments, {
         spec: { replicas: initialReplicas(service) },
       }),
     };

@@ -346,6 +346,59 @@ describe("RolloutComplete", () => {
   });
 });
 
+describe("a revision that was rolled back", () => {
+  const lastFailure = {
+    revision: "new",
+    reason: "ModelNotFound",
+    message: "the model could not be downloaded: 404",
+    time: "2026-03-01T11:59:00Z",
+  };
+  const model = { revision: "new", servingRevision: "0123456789", pendingRevision: "new", attempts: 1 };
+  const service = makeInferenceService({
+    generation: 5,
+    status: {
+      model: { ...model, lastFailure },
+      conditions: [
+        {
+          type: "Ready",
+          status: "True",
+          observedGeneration: 4,
+          reason: "Serving",
+          message: "",
+          lastTransitionTime: "2026-01-01T00:00:00Z",
+        },
+      ],
+    },
+  });
+  const deployment = makeDeployment({ total: 3, updated: 3, ready: 3, available: 3 });
+  const rollout = {
+    deployment,
+    revision: "new",
+    model: { servingRevision: "0123456789", pendingRevision: "new", attempts: 1 },
+    isRolledBack: true,
+    finding: finding("RolloutComplete", "False", "RolledBack", "why"),
+  };
+  const pods = [makePod({ ready: true })];
+
+  test("leaves the service ready, for the earlier spec, and says what failed", () => {
+    const status = computeStatus({ service, deployment, pods, rollout }, now);
+    const said = Object.fromEntries(status.conditions.map((c) => [c.type, `${c.status} ${c.reason}`]));
+    expect(said).toEqual({
+      Ready: "True ServingEarlierRevision",
+      ModelReady: "False ModelNotFound",
+      RolloutComplete: "False RolledBack",
+      Stalled: "True RolledBack",
+    });
+    expect(status.conditions[0]?.observedGeneration).toBe(4);
+    expect(status.model).toEqual({ ...model, lastFailure });
+  });
+
+  test("is remembered while nothing is decided, because the service is paused", () => {
+    const status = computeStatus({ service, deployment, pods, paused: true }, now);
+    expect(status.model).toMatchObject({ servingRevision: "0123456789", pendingRevision: "new", attempts: 1 });
+  });
+});
+
 describe("the rest of the status", () => {
   test("counts pods, names the revision, and says where the model answers", () => {
     const service = makeInferenceService({ generation: 7 });

@@ -2,13 +2,23 @@
 
 import type { Deployment } from "kubernetes-types/apps/v1.js";
 import type { Pod } from "kubernetes-types/core/v1.js";
-import { type AnyFinding, type Condition, type Finding, finding, mergeConditions, rfc3339 } from "../api/conditions.ts";
+import {
+  type AnyFinding,
+  type Condition,
+  type FailureReason,
+  type Finding,
+  failureReasons,
+  finding,
+  mergeConditions,
+  rfc3339,
+} from "../api/conditions.ts";
 import { pausedAnnotation, revisionLabel } from "../api/group.ts";
 import type { InferenceService } from "../api/inference-service.ts";
 import type { InferenceServiceStatus } from "../api/inference-service-status.ts";
 import { selectorText, serviceUrl } from "../resources/names.ts";
 import { diagnose, hasLoaded, isReady, podsOfRevision } from "./diagnosis.ts";
 import type { Failure } from "./failure.ts";
+import type { RolloutDecision } from "./rollout.ts";
 
 /** What the reconciler writes below `status`. The autoscaler owns the rest of it. */
 export interface ReconciledStatus {
@@ -27,19 +37,17 @@ export interface StatusInput {
   readonly deployment?: Deployment | undefined;
   /** The service's pods, of every revision. */
   readonly pods?: readonly Pod[];
+  /** What was decided about the revisions; absent where nothing was. */
+  readonly rollout?: RolloutDecision | undefined;
   /** Why the children cannot be made; overrides what the pods say about Ready. */
   readonly blocked?: Finding<"Ready"> | undefined;
   /** Whether an annotation keeps the children as they are; overrides what is said of the roll-out. */
   readonly paused?: boolean | undefined;
 }
 
-export function computeStatus(
-  { service, deployment, pods = [], blocked, paused }: StatusInput,
-  now: Date,
-): ReconciledStatus {
-  const generation = service.metadata.generation ?? 0;
-  const before = service.status?.conditions ?? [];
-  const revision = deployment?.spec?.template.metadata?.labels?.[revisionLabel];
+export function computeStatus(input: StatusInput, now: Date): ReconciledStatus {
+  const { service, deployment, pods = [], rollout: decided, blocked, paused } = input;
+  const revision = decided?.revision ?? deployment?.spec?.template.metadata?.labels?.[revisionLabel];
   const view: View = {
     service,
     paused,
@@ -47,22 +55,29 @@ export function computeStatus(
     revision,
     newest: revision === undefined ? [] : podsOfRevision(pods, revision),
     failure: deployment === undefined || revision === undefined ? undefined : diagnose({ pods, revision, deployment }),
+    decided,
   };
-  const ready = blocked ?? readyFinding(view);
-  const rollout = rolloutFinding(view);
-  const others = [modelFinding(view), rollout, ...progressFindings(rollout, blocked)];
   return {
-    observedGeneration: generation,
+    observedGeneration: service.metadata.generation ?? 0,
     url: serviceUrl(service),
     replicas: deployment?.status?.replicas ?? 0,
     readyReplicas: deployment?.status?.readyReplicas ?? 0,
     selector: selectorText(service.metadata.name),
     ...modelStatus(view, now),
-    conditions: [
-      ...mergeConditions(before, [ready], readyGeneration(view, ready), now),
-      ...mergeConditions(before, others, generation, now),
-    ],
+    conditions: conditionsOf(view, blocked, now),
   };
+}
+
+function conditionsOf(view: View, blocked: Finding<"Ready"> | undefined, now: Date): Condition[] {
+  const { metadata, status } = view.service;
+  const before = status?.conditions ?? [];
+  const ready = blocked ?? readyFinding(view);
+  const rollout = rolloutFinding(view);
+  const others = [modelFinding(view), rollout, ...progressFindings(rollout, blocked)];
+  return [
+    ...mergeConditions(before, [ready], readyGeneration(view, ready), now),
+    ...mergeConditions(before, others, metadata.generation ?? 0, now),
+  ];
 }
 
 /** What the findings are made from. */
@@ -76,6 +91,7 @@ interface View {
   readonly newest: readonly Pod[];
   /** Why pods of that revision do not serve. */
   readonly failure: Failure | undefined;
+  readonly decided: RolloutDecision | undefined;
 }
 
 /**
@@ -119,12 +135,15 @@ function readyGeneration(view: View, { status, type }: Finding<"Ready">): number
  * Whether requests reach a pod of the newest revision, or none has to. Of the earlier revisions there are
  * `total - updated` pods: when more are ready than that, one is of the newest.
  */
-function newestServes({ counts, newest }: View): boolean {
+function newestServes({ counts, newest, decided }: View): boolean {
+  if (decided?.isRolledBack === true) return false;
   const { observed, total, updated, ready } = counts;
   return observed && (total === updated || ready > total - updated || newest.some(isReady));
 }
 
-function modelFinding({ service, counts, revision, newest, failure }: View): Finding<"ModelReady"> {
+function modelFinding(view: View): Finding<"ModelReady"> {
+  const { service, counts, revision, newest } = view;
+  const failure = view.failure ?? failureBefore(view);
   const loaded = finding("ModelReady", "True", "Loaded", `a pod has loaded revision ${revision}`);
   if (newest.some(hasLoaded)) return loaded;
   if (failure !== undefined) return finding("ModelReady", "False", failure.reason, failure.message);
@@ -138,15 +157,37 @@ function modelFinding({ service, counts, revision, newest, failure }: View): Fin
   return finding("ModelReady", "Unknown", "Loading", "no pod of the newest revision has loaded the model yet");
 }
 
+/** Of a revision that was rolled back no pod is left to be looked at. */
+function failureBefore({ service, revision, decided }: View): Failure | undefined {
+  const { lastFailure } = service.status?.model ?? {};
+  if (decided?.isRolledBack !== true || lastFailure === undefined || lastFailure.revision !== revision)
+    return undefined;
+  const { reason, message } = lastFailure;
+  return isFailureReason(reason) ? { reason, message } : undefined;
+}
+
+function isFailureReason(text: string): text is FailureReason {
+  return Object.hasOwn(failureReasons, text);
+}
+
 /** A failure stays until another one takes its place, and keeps its time while it is the same. */
-function modelStatus({ service, revision, failure }: View, now: Date): Pick<ReconciledStatus, "model"> {
+function modelStatus({ service, revision, failure, decided }: View, now: Date): Pick<ReconciledStatus, "model"> {
   const before = service.status?.model?.lastFailure;
   // Never an empty object: server-side apply would turn it into null, which the schema refuses.
   if (revision === undefined) return {};
-  if (failure === undefined) return { model: { revision, ...(before && { lastFailure: before }) } };
+  // Where nothing was decided, what was known of the roll-out stays.
+  const { servingRevision, pendingRevision, attempts, nextAttemptTime } = decided?.model ?? service.status?.model ?? {};
+  const known = {
+    revision,
+    ...(servingRevision !== undefined && { servingRevision }),
+    ...(pendingRevision !== undefined && { pendingRevision }),
+    ...(attempts !== undefined && { attempts }),
+    ...(nextAttemptTime !== undefined && { nextAttemptTime }),
+  };
+  if (failure === undefined) return { model: { ...known, ...(before && { lastFailure: before }) } };
   const same = before?.revision === revision && before.reason === failure.reason && before.message === failure.message;
   const lastFailure = same ? before : { revision, ...failure, time: rfc3339(now) };
-  return { model: { revision, lastFailure } };
+  return { model: { ...known, lastFailure } };
 }
 
 /**
@@ -161,7 +202,7 @@ function progressFindings(rollout: Finding<"RolloutComplete">, blocked: Finding<
   const { status, reason, message } = rollout;
   // Nobody works on a paused service, and nothing is wrong with it.
   if (status === "True" || reason === "UpToDate" || reason === "Paused") return [];
-  return reason === "ProgressDeadlineExceeded"
+  return reason === "ProgressDeadlineExceeded" || reason === "RolledBack"
     ? [finding("Stalled", "True", reason, message)]
     : [finding("Reconciling", "True", reason, message)];
 }
@@ -178,8 +219,9 @@ const pausedFinding = finding(
   `the annotation ${pausedAnnotation} is "true": changes of the spec wait until it is removed`,
 );
 
-function rolloutFinding({ counts, failure, paused }: View): Finding<"RolloutComplete"> {
+function rolloutFinding({ counts, failure, paused, decided }: View): Finding<"RolloutComplete"> {
   if (paused === true) return pausedFinding;
+  if (decided?.finding !== undefined) return decided.finding;
   if (!counts.observed) {
     return finding("RolloutComplete", "False", "RollingOut", "the newest revision is not rolled out yet");
   }

@@ -3,7 +3,7 @@
 import { describe, expect, test } from "vitest";
 import { inferenceServiceLabel } from "../api/group.ts";
 import { makeInferenceService } from "../api/testing.ts";
-import { initialReplicas, makeDeployment } from "./deployment.ts";
+import { initialReplicas, makeDeployment, mayReplaceInPlace } from "./deployment.ts";
 
 const settings = { serverImage: "plimsoll/server:dev" };
 
@@ -38,6 +38,15 @@ describe("the strategy of the spec", () => {
     const service = makeInferenceService({ predictor: { deploymentStrategy } });
     expect(makeDeployment(service, settings).spec?.strategy).toEqual(strategy);
   });
+});
+
+test.each([
+  ["by default", {}, true],
+  ["where only the surge is given", { rollingUpdate: { maxSurge: 1 } }, true],
+  ["not where the spec says how many may be unavailable", { rollingUpdate: { maxUnavailable: 0 } }, false],
+  ["not where they all go at once anyway", { type: "Recreate" }, false],
+])("pods may be replaced in place: %s", (_sentence, deploymentStrategy, expected) => {
+  expect(mayReplaceInPlace(makeInferenceService({ predictor: { deploymentStrategy } }))).toBe(expected);
 });
 
 describe("a roll-out has failed", () => {

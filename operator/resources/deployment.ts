@@ -31,6 +31,15 @@ function makeStrategy(service: InferenceService): DeploymentStrategy {
   return { type, rollingUpdate: { maxSurge, maxUnavailable } };
 }
 
+/**
+ * Whether pods may be replaced one by one where no accelerator is free for a further one. Who says how many may be
+ * unavailable has said so.
+ */
+export function mayReplaceInPlace({ spec }: InferenceService): boolean {
+  const { type, rollingUpdate } = spec.predictor.deploymentStrategy;
+  return type === "RollingUpdate" && rollingUpdate?.maxUnavailable === undefined;
+}
+
 /** For a node to be made, a pod to be placed on it and an image to be pulled. */
 const schedulingSeconds = 600;
 
