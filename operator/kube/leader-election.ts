@@ -115,11 +115,12 @@ export class LeaderElection {
 
   async #lead(signal: AbortSignal): Promise<void> {
     const { clock, timing } = this.#options;
-    const leftMs = () => Math.max(0, this.#deadlineMs - clock.nowMs());
     for (;;) {
-      await wait(clock, Math.min(timing.retryPeriodMs, leftMs()), signal);
+      await wait(clock, timing.retryPeriodMs, signal);
       if (signal.aborted) return;
-      const round = this.mayWrite() ? await this.#round(Math.min(timing.renewDeadlineMs / 2, leftMs())) : "failed";
+      const leftMs = this.#deadlineMs - clock.nowMs();
+      // After that nobody knows who else has led: what this process remembers of the cluster may be outdated.
+      const round = leftMs > 0 ? await this.#round(Math.min(timing.renewDeadlineMs / 2, leftMs)) : "failed";
       if (round === "following") throw new LeadershipLostError(this.#leaseName, `${this.#holder} holds it`);
       if (!this.mayWrite()) {
         const seconds = timing.renewDeadlineMs / 1000;
