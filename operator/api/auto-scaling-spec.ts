@@ -1,7 +1,7 @@
 // What replicas follow and how fast, as part of the spec.
 
 import { z } from "zod";
-import { positiveQuantity } from "./field-kinds.ts";
+import { positiveQuantity, validations } from "./field-kinds.ts";
 import { parseQuantity } from "./quantity.ts";
 
 const targetMessage = 'must be a quantity above 0, such as 50 or "2500m"';
@@ -52,6 +52,42 @@ const behavior = z.object({
 export const defaultMetrics: Metric[] = [{ type: "QueueDepth", target: 4 }];
 export const defaultBehavior = behavior.parse({});
 
+const onMissingMetrics = z
+  .object({
+    policy: z
+      .enum(["Hold", "ScaleTo"])
+      .default("Hold")
+      .describe(
+        "Hold (default): replicas stay, and rise only on what is known. ScaleTo: they rise to replicas, and fall again once signals are back. Neither lowers anything.",
+      ),
+    replicas: z
+      .int()
+      .min(1)
+      .max(10_000)
+      .optional()
+      .describe("Number of replicas that ScaleTo rises to, e.g. 6. Only with ScaleTo, and at most maxReplicas."),
+    afterSeconds: z
+      .int()
+      .min(0)
+      .max(3600)
+      .optional()
+      .describe("Seconds that signals are missing before ScaleTo rises, e.g. 120. Only with ScaleTo. Default: 60."),
+  })
+  .meta(
+    validations(
+      {
+        rule: "(self.policy == 'ScaleTo') == has(self.replicas)",
+        message: "must be given with policy ScaleTo, and only then: say how many, or write policy Hold without it",
+        fieldPath: ".replicas",
+      },
+      {
+        rule: "self.policy == 'ScaleTo' || !has(self.afterSeconds)",
+        message: "must only be given with policy ScaleTo: Hold acts at once",
+        fieldPath: ".afterSeconds",
+      },
+    ),
+  );
+
 export const autoScaling = z.object({
   mode: z
     .enum(["HPA", "External"])
@@ -68,6 +104,15 @@ export const autoScaling = z.object({
       "Signals that replicas follow; the one that asks for most wins, e.g. [{type: RequestRate, target: 50}]. Default: QueueDepth with target 4.",
     )
     .meta({ "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"] }),
+  fastPath: z
+    .enum(["Enabled", "Disabled"])
+    .optional()
+    .describe(
+      "Enabled: Plimsoll raises replicas at once. Disabled: it tells the HorizontalPodAutoscaler, which raises them when it next looks, within 15 seconds. Default: Enabled.",
+    ),
+  onMissingMetrics: onMissingMetrics
+    .optional()
+    .describe("What becomes of replicas while signals are missing or incomplete. Default: policy Hold."),
   behavior: behavior
     .optional()
     .describe(

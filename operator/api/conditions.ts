@@ -105,7 +105,7 @@ export const conditionReasons = {
     Scaling: "Replicas follow the load.",
     RecoveringFromGap:
       "Signals were unknown until a moment ago: replicas may rise, and fall only once the windows are full again.",
-    MetricsUnknown: "Signals are unknown: replicas stay as they are.",
+    MetricsUnknown: "Signals are unknown: replicas stay as they are, or rise to what onMissingMetrics asks for.",
     ForeignMetricsProvider:
       "Another program serves external.metrics.k8s.io: the autoscaler raises replicas by itself, and nothing lowers them.",
     External: "autoScaling.mode is External: spec.predictor.replicas is the count.",

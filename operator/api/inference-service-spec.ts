@@ -21,9 +21,14 @@ const replicaRules = [
     fieldPath: ".replicas",
   },
   {
-    rule: "self.autoScaling.mode != 'External' || (!has(self.autoScaling.metrics) && !has(self.autoScaling.behavior) && !has(self.scaleMetric))",
+    rule: "self.autoScaling.mode != 'External' || (!has(self.autoScaling.metrics) && !has(self.autoScaling.behavior) && !has(self.autoScaling.fastPath) && !has(self.autoScaling.onMissingMetrics) && !has(self.scaleMetric))",
     message:
-      "metrics, behavior and scaleMetric must be left out with mode External, in which whoever writes replicas decides; or set mode to HPA",
+      "metrics, behavior, fastPath, onMissingMetrics and scaleMetric must be left out with mode External, in which whoever writes replicas decides; or set mode to HPA",
+    fieldPath: ".autoScaling",
+  },
+  {
+    rule: "!has(self.autoScaling.onMissingMetrics) || !has(self.autoScaling.onMissingMetrics.replicas) || self.autoScaling.onMissingMetrics.replicas <= self.maxReplicas",
+    message: "replicas of onMissingMetrics must be at most maxReplicas (default 10): raise that, or ask for fewer",
     fieldPath: ".autoScaling",
   },
   {

@@ -133,6 +133,30 @@ test("a tenfold load raises the floor first, then the replicas, in one tick, and
   expect(autoScaling?.lastChanges).toMatchObject([{ from: 1, to: 5, time: "2026-01-01T00:01:02Z" }]);
 });
 
+test("without the fast path the floor rises, and the HPA raises the replicas", async () => {
+  const stage = new Stage();
+  stage.service = makeService({ fastPath: "Disabled" });
+  await stage.settle();
+  stage.rate = known(50);
+  await stage.tick();
+  expect(stage.writes).toEqual(["floor 5"]);
+  expect(stage.statuses.at(-1)?.autoScaling?.desiredReplicas).toBe(5);
+});
+
+test("missing metrics raise replicas where the spec says so, and only after the time that it says", async () => {
+  const stage = new Stage();
+  stage.service = makeService({ onMissingMetrics: { policy: "ScaleTo", replicas: 4, afterSeconds: 10 } });
+  await stage.settle();
+  stage.rate = unknownSignal("PrometheusUnreachable", "connection refused");
+  for (let tick = 0; tick < 5; tick++) await stage.tick();
+  expect(stage.writes).toEqual([]);
+  await stage.tick();
+  expect(stage.writes).toEqual(["floor 4", "replicas 4", "event 1 -> 4"]);
+  expect(stage.statuses.at(-1)?.autoScaling?.reason).toBe(
+    "signals are missing (connection refused): onMissingMetrics asks for 4",
+  );
+});
+
 test("at a steady load nothing is written", async () => {
   const stage = new Stage();
   await stage.settle();

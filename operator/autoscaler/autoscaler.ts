@@ -189,8 +189,11 @@ export class Autoscaler {
   }
 
   /** Returns the replicas that are now asked for. */
-  async #raise({ deployment, currentReplicas }: Subject, decision: Decision, signal: AbortSignal): Promise<number> {
+  async #raise(subject: Subject, decision: Decision, signal: AbortSignal): Promise<number> {
+    const { service, deployment, currentReplicas } = subject;
     const { desiredReplicas } = decision;
+    // Without the fast path the floor stands, and the HPA jumps to it when it next looks.
+    if (service.spec.predictor.autoScaling.fastPath === "Disabled") return currentReplicas;
     if (desiredReplicas <= currentReplicas) return currentReplicas;
     const written = await this.#options.actuator.setReplicas(deployment, desiredReplicas, signal);
     return written ? desiredReplicas : currentReplicas;

@@ -135,6 +135,29 @@ const rows: Record<string, Row> = {
     }),
     expected: { desiredReplicas: 1, quality: "starting" },
   },
+  "missing signals raise to what the spec wants, once they have been missing for long enough": {
+    observed: observe({ rate: unknown("PrometheusUnreachable"), queue: unknown("PrometheusUnreachable") }),
+    state: { history: [], gapSinceMs: nowMs - 30_000 },
+    policy: { onMissingMetrics: { replicas: 6, afterSeconds: 30 } },
+    expected: { desiredReplicas: 6, floor: 6, quality: "gap" },
+  },
+  "signals that were missing for a moment raise nothing": {
+    observed: observe({ rate: unknown("PrometheusUnreachable") }),
+    state: { history: [], gapSinceMs: nowMs - 29_999 },
+    policy: { onMissingMetrics: { replicas: 6, afterSeconds: 30 } },
+    expected: { desiredReplicas: 3, quality: "gap" },
+  },
+  "missing signals lower nothing, even where the spec wants fewer": {
+    observed: observe({ rate: unknown("NoSamples"), currentReplicas: 8 }),
+    state: { history: [], gapSinceMs: nowMs - minute },
+    policy: { onMissingMetrics: { replicas: 6, afterSeconds: 0 } },
+    expected: { desiredReplicas: 8, quality: "gap" },
+  },
+  "a start is no gap: nothing is missing yet": {
+    observed: observe({ rate: unknown("NoSamples"), queue: unknown("NoSamples"), currentReplicas: 1, expectedPods: 0 }),
+    policy: { onMissingMetrics: { replicas: 6, afterSeconds: 0 } },
+    expected: { desiredReplicas: 1, quality: "starting" },
+  },
   "the last floor outlives a restart of the operator": {
     observed: observe({ rate: unknown("NoSamples"), currentReplicas: 4, previousFloor: 6 }),
     state: initialState,
@@ -168,6 +191,16 @@ describe("decide", () => {
 
   test("serves no value during a gap", () => {
     expect(decide(policy, observe({ rate: known(25, 1) }), settled, nowMs).servedValues).toEqual({});
+  });
+
+  test("a gap that ends starts the time of missing signals anew", () => {
+    const withFallback = { ...policy, onMissingMetrics: { replicas: 9, afterSeconds: 10 } };
+    const gap = observe({ rate: unknown("PrometheusError") });
+    const first = decide(withFallback, gap, settled, nowMs);
+    const between = decide(withFallback, observe(), first.state, nowMs + 5000);
+    const second = decide(withFallback, gap, between.state, nowMs + 10_000);
+    expect([first, between, second].map(({ desiredReplicas }) => desiredReplicas)).toEqual([3, 3, 3]);
+    expect(decide(withFallback, gap, second.state, nowMs + 20_000).desiredReplicas).toBe(9);
   });
 
   test("a gap starts the waiting time anew", () => {
@@ -240,8 +273,12 @@ const anyPolicy: fc.Arbitrary<ScalingPolicy> = fc
     rate: fc.option(fc.double({ min: 0.001, max: 1000, noNaN: true }), { nil: undefined }),
     queue: fc.double({ min: 0.001, max: 1000, noNaN: true }),
     stabilizationWindowSeconds: fc.nat(3600),
+    onMissingMetrics: fc.option(fc.record({ replicas: fc.integer({ min: 1, max: 60 }), afterSeconds: fc.nat(120) }), {
+      nil: undefined,
+    }),
   })
-  .map(({ minReplicas, extra, rate, queue, stabilizationWindowSeconds }) => ({
+  .map(({ minReplicas, extra, rate, queue, stabilizationWindowSeconds, onMissingMetrics }) => ({
+    ...(onMissingMetrics === undefined ? {} : { onMissingMetrics }),
     minReplicas,
     maxReplicas: minReplicas + extra,
     targets: rate === undefined ? { QueueDepth: queue } : { RequestRate: rate, QueueDepth: queue },
@@ -252,6 +289,7 @@ const anyPolicy: fc.Arbitrary<ScalingPolicy> = fc
 const anyState: fc.Arbitrary<ScalingState> = fc.record({
   history: fc.array(fc.record({ atMs: fc.integer({ min: 0, max: nowMs }), replicas: fc.nat(40) }), { maxLength: 5 }),
   coveredSinceMs: fc.option(fc.integer({ min: 0, max: nowMs }), { nil: undefined }),
+  gapSinceMs: fc.option(fc.integer({ min: 0, max: nowMs }), { nil: undefined }),
 });
 
 describe("properties of decide", () => {

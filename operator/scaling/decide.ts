@@ -13,6 +13,8 @@ export interface ScalingState {
   readonly history: readonly { readonly atMs: number; readonly replicas: number }[];
   /** Since when the data has covered all pods without a gap. */
   readonly coveredSinceMs?: number | undefined;
+  /** Since when there has been a gap without a break. */
+  readonly gapSinceMs?: number | undefined;
   /** When the last decision was made. Time without decisions is a gap like any other. */
   readonly decidedAtMs?: number | undefined;
 }
@@ -33,6 +35,8 @@ export interface Decision {
   /** What keeps `desiredReplicas` from being the winner's proposal. */
   readonly limit?: Limit | undefined;
   readonly data: DataQuality;
+  /** What the spec wants while signals are missing; absent while they are not, or not for long enough. */
+  readonly fallbackReplicas?: number | undefined;
   /** Replicas may rise but not fall: the windows have not been full for long enough since a gap or a start. */
   readonly recovering: boolean;
   /** Values for the HPA. Absent: not to be trusted, so not served, and the HPA holds. */
@@ -54,14 +58,16 @@ export function decide(policy: ScalingPolicy, observed: Observation, state: Scal
   const next: ScalingState = {
     history: remember(policy, state, steady, nowMs),
     coveredSinceMs: covered ? (coveredBefore(policy, state, nowMs) ?? nowMs) : undefined,
+    gapSinceMs: data.quality === "gap" ? (state.gapSinceMs ?? nowMs) : undefined,
     decidedAtMs: nowMs,
   };
+  const fallbackReplicas = missingMetricsReplicas(policy, next, nowMs);
   const coveredSeconds = next.coveredSinceMs === undefined ? -1 : (nowMs - next.coveredSinceMs) / 1000;
   const recovering = coveredSeconds < policy.rateWindowSeconds + policy.stabilizationWindowSeconds;
 
   const winner = strongest(bySignal);
   const demand = winner === undefined ? 0 : (bySignal[winner] ?? 0);
-  const needed = Math.max(demand, ...next.history.map((entry) => entry.replicas));
+  const needed = Math.max(demand, fallbackReplicas ?? 0, ...next.history.map((entry) => entry.replicas));
   const mayLower = data.quality === "complete" && !recovering;
   const floor = mayLower ? needed : Math.max(needed, observed.currentReplicas, observed.previousFloor);
   const desiredReplicas = Math.min(Math.max(floor, policy.minReplicas), policy.maxReplicas);
@@ -72,10 +78,20 @@ export function decide(policy: ScalingPolicy, observed: Observation, state: Scal
     winner,
     limit: bindingLimit(policy, demand, desiredReplicas),
     data,
+    fallbackReplicas,
     recovering,
     servedValues: coveredSeconds >= policy.rateWindowSeconds ? valuesForHpa(policy, observed.signals, bySignal) : {},
     state: next,
   };
+}
+
+function missingMetricsReplicas(
+  { onMissingMetrics }: ScalingPolicy,
+  { gapSinceMs }: ScalingState,
+  nowMs: number,
+): number | undefined {
+  if (onMissingMetrics === undefined || gapSinceMs === undefined) return undefined;
+  return nowMs - gapSinceMs >= onMissingMetrics.afterSeconds * 1000 ? onMissingMetrics.replicas : undefined;
 }
 
 /** A process that was paused, or a clock that jumped, leaves a hole in what is remembered. */

@@ -10,6 +10,7 @@ import type { ServiceSignals } from "./signal.ts";
  * @example "QueueDepth 20 at 4 per replica asks for 5"
  * @example "QueueDepth 2200 at 4 per replica asks for 26, which drain it within 10 s"
  * @example "signals are unknown (connection refused): replicas stay"
+ * @example "signals are missing (connection refused): onMissingMetrics asks for 6"
  * @example "signals are incomplete (2 of 3 ready pods report RequestRate): replicas may rise but not fall; what is known: RequestRate 55/s at 10/s per replica asks for 6"
  */
 export function explain(policy: ScalingPolicy, signals: ServiceSignals, decision: Decision): string {
@@ -18,6 +19,10 @@ export function explain(policy: ScalingPolicy, signals: ServiceSignals, decision
     return winner === undefined
       ? "no signal yet: replicas stay"
       : ask(policy, signals, decision, winner) + limitClause(policy, decision);
+  }
+  const fallback = decision.fallbackReplicas;
+  if (fallback !== undefined && decision.desiredReplicas <= fallback) {
+    return `signals are missing (${data.message}): onMissingMetrics asks for ${fallback}`;
   }
   if (winner === undefined) return `signals are unknown (${data.message}): replicas stay`;
   const known = ask(policy, signals, decision, winner) + (limit === "maxReplicas" ? limitClause(policy, decision) : "");

@@ -28,6 +28,14 @@ test("bounds and window are the spec's", () => {
   });
 });
 
+test.each([
+  ["Hold asks for nothing", { policy: "Hold" }, undefined],
+  ["ScaleTo waits a minute", { policy: "ScaleTo", replicas: 6 }, { replicas: 6, afterSeconds: 60 }],
+  ["or as long as it says", { policy: "ScaleTo", replicas: 6, afterSeconds: 0 }, { replicas: 6, afterSeconds: 0 }],
+])("on missing metrics %s", (_sentence, onMissingMetrics, policy) => {
+  expect(policyFor({ autoScaling: { onMissingMetrics } }).onMissingMetrics).toEqual(policy);
+});
+
 describe("targets are plain numbers", () => {
   test.each([
     ["a whole number", 50, 50],

@@ -14,7 +14,11 @@ export interface ScalingPolicy {
   readonly rateWindowSeconds: number;
   /** A backlog should be gone after so long. */
   readonly drainSeconds: number;
+  /** Replicas to rise to once signals have been missing for so long. Absent: hold. */
+  readonly onMissingMetrics?: { readonly replicas: number; readonly afterSeconds: number };
 }
+
+const defaultAfterSeconds = 60;
 
 /** Time in which a backlog is to be worked off. Shorter asks for more replicas, for less long. */
 const defaultDrainSeconds = 10;
@@ -40,5 +44,14 @@ export function policyOf(spec: InferenceServiceSpec, rateWindowSeconds: number):
     stabilizationWindowSeconds: autoScaling.behavior.scaleDown.stabilizationWindowSeconds,
     rateWindowSeconds,
     drainSeconds: defaultDrainSeconds,
+    ...missingMetricsPolicy(autoScaling.onMissingMetrics),
   };
+}
+
+function missingMetricsPolicy(
+  given: InferenceServiceSpec["predictor"]["autoScaling"]["onMissingMetrics"],
+): Pick<ScalingPolicy, "onMissingMetrics"> {
+  if (given?.policy !== "ScaleTo" || given.replicas === undefined) return {};
+  const { replicas, afterSeconds = defaultAfterSeconds } = given;
+  return { onMissingMetrics: { replicas, afterSeconds } };
 }

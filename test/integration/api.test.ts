@@ -143,6 +143,8 @@ describe("the API server", () => {
     "an image": () => model({ storageUri: "oci://registry.example.com:5000/models/resnet:7" }),
     "credentials for S3": () => model({ storageUri: "s3://models/m", credentials: { secretName: "keys" } }),
     "the short form of KServe": () => predictor({ scaleMetric: "rps", scaleTarget: 50 }),
+    "replicas for missing metrics": () =>
+      predictor({ autoScaling: { fastPath: "Disabled", onMissingMetrics: { policy: "ScaleTo", replicas: 10 } } }),
     "no spread": () => predictor({ topologySpreadConstraints: [] }),
     "one pod replaced at a time in place": () =>
       predictor({ deploymentStrategy: { rollingUpdate: { maxSurge: 0, maxUnavailable: 1 } } }),
@@ -190,6 +192,26 @@ describe("the API server", () => {
       manifest: () => predictor({ autoScaling: { mode: "External", metrics: [{ type: "QueueDepth", target: 4 }] } }),
       field: "spec.predictor.autoScaling",
       says: /must be left out with mode External/,
+    },
+    "a fast path that nobody takes in mode External": {
+      manifest: () => predictor({ autoScaling: { mode: "External", fastPath: "Disabled" } }),
+      field: "spec.predictor.autoScaling",
+      says: /must be left out with mode External/,
+    },
+    "missing metrics that scale to nothing": {
+      manifest: () => predictor({ autoScaling: { onMissingMetrics: { policy: "ScaleTo" } } }),
+      field: "spec.predictor.autoScaling.onMissingMetrics.replicas",
+      says: /say how many/,
+    },
+    "missing metrics that hold and scale": {
+      manifest: () => predictor({ autoScaling: { onMissingMetrics: { policy: "Hold", afterSeconds: 5 } } }),
+      field: "spec.predictor.autoScaling.onMissingMetrics.afterSeconds",
+      says: /only be given with policy ScaleTo/,
+    },
+    "missing metrics that scale beyond the maximum": {
+      manifest: () => predictor({ autoScaling: { onMissingMetrics: { policy: "ScaleTo", replicas: 11 } } }),
+      field: "spec.predictor.autoScaling",
+      says: /at most maxReplicas/,
     },
     "a checksum of a folder": {
       manifest: () => model({ storageUri: "s3://models/resnet/", sha256: "a".repeat(64) }),
