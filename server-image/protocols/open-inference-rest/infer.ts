@@ -7,7 +7,8 @@ import type { ProtocolContext } from "../context.ts";
 import { ACCEPTED_ENCODINGS } from "../http/body.ts";
 import { errorAnswer, type HttpAnswer, type HttpRequest } from "../http/exchange.ts";
 import { beginInference, endInference } from "../http/inference.ts";
-import { decodeInferRequest, HEADER_LENGTH } from "./decode.ts";
+import { decodeLargeJson, isLargeJson } from "../large-json.ts";
+import { type DecodedRequest, decodeInferRequest, HEADER_LENGTH } from "./decode.ts";
 import { encodeInferResponse } from "./encode.ts";
 import { prepareModel } from "./prepared-model.ts";
 
@@ -62,8 +63,12 @@ export async function infer(
     // Before the body is read: a rejection must cost next to nothing.
     model.admit();
     const body = await request.readBody();
-    const prepared = prepareModel(model.readyMetadata());
-    const decoded = decodeInferRequest(body, request.headers[HEADER_LENGTH], prepared);
+    const metadata = model.readyMetadata();
+    const prepared = prepareModel(metadata);
+    const headerLength = request.headers[HEADER_LENGTH];
+    const decoded = isLargeJson(headerLength === undefined ? body.length : Number(headerLength))
+      ? await decodeLargeJson<DecodedRequest>({ kind: "infer", body, headerLength, metadata })
+      : decodeInferRequest(body, headerLength, prepared);
     const { outputs } = await model.infer(decoded, request.cancellation);
     answer = encodeInferResponse(prepared, decoded, outputs);
   } catch (error) {

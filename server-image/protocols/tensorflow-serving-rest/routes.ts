@@ -2,12 +2,15 @@
 
 import { InferenceError, type InferenceErrorCode, invalidArgument } from "../../inference-error.ts";
 import type { Log } from "../../log.ts";
+import type { ModelMetadata } from "../../models/metadata.ts";
 import type { ServedModel } from "../../models/served-model.ts";
+import type { Tensor } from "../../tensors/datatypes.ts";
 import type { ProtocolContext } from "../context.ts";
 import { errorAnswer, type HttpAnswer, type HttpRequest } from "../http/exchange.ts";
 import { countInference } from "../http/inference.ts";
+import { decodeLargeJson, isLargeJson } from "../large-json.ts";
 import { decodeExamples } from "./decode-examples.ts";
-import { decodePredictRequest } from "./decode-predict.ts";
+import { decodePredictRequest, type PredictRequest } from "./decode-predict.ts";
 import { describeMetadata, describeStatus } from "./describe.ts";
 import { encodeClassifications, encodePredictResponse, encodeRegressions } from "./encode.ts";
 import { checkEncodable } from "./nested-text.ts";
@@ -158,7 +161,9 @@ const RUN = { predict, classify, regress } as const satisfies Record<
 async function predict(request: HttpRequest, model: ServedModel, spec: ModelSpec): Promise<HttpAnswer> {
   const body = await readBody(request, model, spec);
   const metadata = model.readyMetadata();
-  const { form, inputs } = decodePredictRequest(body, metadata);
+  const { form, inputs } = isLargeJson(body.length)
+    ? await decodeLargeJson<PredictRequest>({ kind: "predict", body, metadata })
+    : decodePredictRequest(body, metadata);
   checkEncodable(metadata.outputs.map(({ datatype }) => datatype));
   const outputNames = metadata.outputs.map(({ name }) => name);
   const { outputs } = await model.infer({ inputs, outputNames }, request.cancellation);
@@ -168,7 +173,7 @@ async function predict(request: HttpRequest, model: ServedModel, spec: ModelSpec
 async function classify(request: HttpRequest, model: ServedModel, spec: ModelSpec): Promise<HttpAnswer> {
   const body = await readBody(request, model, spec);
   const metadata = model.readyMetadata();
-  const inputs = decodeExamples(body, metadata);
+  const inputs = await decodeExampleBody(body, metadata);
   const classification = findClassification(metadata);
   const outputNames = [classification.classes, classification.scores].flatMap((output) => output?.name ?? []);
   const { outputs } = await model.infer({ inputs, outputNames }, request.cancellation);
@@ -178,7 +183,7 @@ async function classify(request: HttpRequest, model: ServedModel, spec: ModelSpe
 async function regress(request: HttpRequest, model: ServedModel, spec: ModelSpec): Promise<HttpAnswer> {
   const body = await readBody(request, model, spec);
   const metadata = model.readyMetadata();
-  const inputs = decodeExamples(body, metadata);
+  const inputs = await decodeExampleBody(body, metadata);
   const { name } = findRegression(metadata);
   const { outputs } = await model.infer({ inputs, outputNames: [name] }, request.cancellation);
   const [output] = outputs;
@@ -193,6 +198,12 @@ async function readBody(request: HttpRequest, model: ServedModel, spec: ModelSpe
   checkServable(model, spec);
   model.admit();
   return request.readBody();
+}
+
+async function decodeExampleBody(body: Buffer, metadata: ModelMetadata): Promise<Tensor[]> {
+  return isLargeJson(body.length)
+    ? decodeLargeJson<Tensor[]>({ kind: "examples", body, metadata })
+    : decodeExamples(body, metadata);
 }
 
 function json(body: HttpAnswer["body"]): HttpAnswer {
