@@ -32,6 +32,9 @@ export function parseInferenceService(raw: RawInferenceService): z.ZodSafeParseR
   return objectSchema.safeParse(raw);
 }
 
+// Made once: each new schema compiles a parser of its own.
+const metadataSchema = z.object({ name: z.string(), namespace: z.string(), uid: z.string() });
+
 const objectSchema = z.object({
   apiVersion: z.literal(apiVersion),
   kind: z.literal(kind),
@@ -41,5 +44,5 @@ const objectSchema = z.object({
 });
 
 function isCompleteMetadata(metadata: unknown): boolean {
-  return z.object({ name: z.string(), namespace: z.string(), uid: z.string() }).safeParse(metadata).success;
+  return metadataSchema.safeParse(metadata).success;
 }

@@ -4,6 +4,7 @@ import type { Deployment } from "kubernetes-types/apps/v1.js";
 import type { HorizontalPodAutoscaler } from "kubernetes-types/autoscaling/v2.js";
 import type { InferenceService } from "../api/inference-service.ts";
 import type { MetricType } from "../api/inference-service-spec.ts";
+import { TimeSlices } from "../kube/time-slices.ts";
 import type { Logger } from "../observability/logger.ts";
 import { replicaBounds } from "../resources/horizontal-pod-autoscaler.ts";
 import { type Decision, decide, initialState } from "../scaling/decide.ts";
@@ -65,11 +66,19 @@ interface Subject {
   readonly currentReplicas: number;
 }
 
-/** One service's slow writes must not keep the others' decisions waiting. */
-const serviceTimeoutMs = 5_000;
+interface Tick {
+  readonly snapshot: Snapshot;
+  /** Ends the writes of this tick. */
+  readonly writes: AbortSignal;
+  readonly stop: AbortSignal;
+}
+
+/** One service's slow writes must not keep the others' next decisions waiting. */
+const writesTimeoutMs = 5_000;
 
 export class Autoscaler {
   readonly #options: AutoscalerOptions;
+  readonly #slices = new TimeSlices();
   #memories = new Map<string, Memory>();
 
   constructor(options: AutoscalerOptions) {
@@ -88,39 +97,44 @@ export class Autoscaler {
     const { world, collect } = this.#options;
     const snapshot = await collect(signal);
     const memories = new Map<string, Memory>();
-    await Promise.all(
-      world.services().map(async (service) => {
-        const { namespace, name, uid } = service.metadata;
-        const known = this.#memories.get(`${namespace}/${name}`);
-        // A service that was deleted and made anew under the same name starts without memories.
-        const memory = await this.#scaleSafely(service, snapshot, known?.uid === uid ? known : undefined, signal);
-        if (memory !== undefined) memories.set(`${namespace}/${name}`, memory);
-      }),
-    );
+    // One for all: a timer and a signal for each of thousands cost more than their decisions.
+    const writes = AbortSignal.any([signal, AbortSignal.timeout(writesTimeoutMs)]);
+    const scale = async (service: InferenceService): Promise<void> => {
+      const { namespace, name, uid } = service.metadata;
+      const known = this.#memories.get(`${namespace}/${name}`);
+      // A service that was deleted and made anew under the same name starts without memories.
+      const previous = known?.uid === uid ? known : undefined;
+      const memory = await this.#scaleSafely(service, previous, { snapshot, writes, stop: signal });
+      if (memory !== undefined) memories.set(`${namespace}/${name}`, memory);
+    };
+    const scaling: Promise<void>[] = [];
+    for (const service of world.services()) {
+      scaling.push(scale(service));
+      await this.#slices.pause();
+    }
+    await Promise.all(scaling);
     this.#memories = memories;
   }
 
   async #scaleSafely(
     service: InferenceService,
-    snapshot: Snapshot,
     previous: Memory | undefined,
-    tickSignal: AbortSignal,
+    { snapshot, writes, stop }: Tick,
   ): Promise<Memory | undefined> {
-    const signal = AbortSignal.any([tickSignal, AbortSignal.timeout(serviceTimeoutMs)]);
     let decided: Memory | undefined;
     try {
       if (service.metadata.deletionTimestamp !== undefined) return undefined;
-      if (service.spec.predictor.autoScaling.mode === "External") return await this.#stepBack(service, signal);
+      if (service.spec.predictor.autoScaling.mode === "External") return await this.#stepBack(service, writes);
       const subject = this.#subject(service, snapshot, previous);
       if (subject === undefined) return undefined;
       const decision = this.#decide(subject, snapshot.atMs, previous);
       const asked = previous?.asked ?? { replicas: subject.currentReplicas, fromVersion: undefined };
       // Should a write fail: nothing is served from this tick, so the HPA holds; what it taught is kept, gaps above all.
       decided = { uid: service.metadata.uid, decision: { ...decision, servedValues: {} }, atMs: snapshot.atMs, asked };
-      return await this.#carryOut(subject, decision, decided, signal);
+      return await this.#carryOut(subject, decision, decided, writes);
     } catch (error) {
       const { namespace, name } = service.metadata;
-      if (!tickSignal.aborted) this.#options.logger.warn({ err: error, namespace, name }, "scaling failed");
+      if (!stop.aborted) this.#options.logger.warn({ err: error, namespace, name }, "scaling failed");
       return decided;
     }
   }

@@ -7,7 +7,7 @@ import type { InferenceService } from "../api/inference-service.ts";
 
 export interface World {
   /** Every service that could be read, whatever its mode. */
-  services(): readonly InferenceService[];
+  services(): Iterable<InferenceService>;
   /** The service's own Deployment; undefined while there is none, or one that belongs to somebody else. */
   deploymentOf(service: InferenceService): Deployment | undefined;
   /** The service's own HorizontalPodAutoscaler, likewise. */

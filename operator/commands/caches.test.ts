@@ -48,10 +48,7 @@ function makeCaches(namespaces: readonly string[] | undefined, refuse: readonly 
     enqueue: (key) => enqueued.push(key),
   });
   const worldKeys = () =>
-    caches
-      .world()
-      .services()
-      .map(({ metadata }) => `${metadata.namespace}/${metadata.name}`);
+    [...caches.world().services()].map(({ metadata }) => `${metadata.namespace}/${metadata.name}`);
   return { caches, lists, enqueued, refused, worldKeys, run: () => startAll(caches) };
 }
 
@@ -109,4 +106,15 @@ test("without permission to read all namespaces there is nothing to settle for",
   run();
   await until(() => lists.length >= 6, "all kinds were tried");
   expect(caches.hasSettled).toBe(false);
+});
+
+test("a service is read once, not at each look at it", async () => {
+  const { caches, run } = makeCaches(undefined);
+  run();
+  await caches.settled;
+  const world = caches.world();
+  const [first] = world.services();
+  const [again] = world.services();
+  expect(first).toBeDefined();
+  expect(again).toBe(first);
 });

@@ -98,14 +98,15 @@ export class Caches {
 
   world(): World {
     const { listers } = this;
+    const read = readOnce();
+    const isComplete = ({ metadata }: KubeObject) => this.#scopeOf(`${metadata?.namespace}/`)?.hasSynced === true;
     return {
-      services: () =>
-        listers.inferenceServices.list().flatMap((raw) => {
-          if (this.#scopeOf(`${raw.metadata?.namespace}/`)?.hasSynced !== true) return [];
-          // The reconciler says in the status what is wrong with the others.
-          const parsed = parseInferenceService(raw);
-          return parsed.success ? [parsed.data] : [];
-        }),
+      *services() {
+        for (const raw of listers.inferenceServices.list()) {
+          const service = isComplete(raw) ? read(raw) : undefined;
+          if (service !== undefined) yield service;
+        }
+      },
       deploymentOf: (service) => ownChild(service, listers.deployments),
       autoscalerOf: (service) => ownChild(service, listers.horizontalPodAutoscalers),
       podsOf: ({ metadata }) => listers.podsOf(`${metadata.namespace}/${metadata.name}`),
@@ -119,6 +120,21 @@ export class Caches {
     const namespace = key.slice(0, key.indexOf("/"));
     return this.scopes.find((scope) => scope.namespace === namespace);
   }
+}
+
+/** Objects of a cache never change, and reading one takes longer than deciding about it. */
+function readOnce(): (raw: RawInferenceService) => InferenceService | undefined {
+  const known = new WeakMap<RawInferenceService, InferenceService | "invalid">();
+  return (raw) => {
+    let service = known.get(raw);
+    if (service === undefined) {
+      const parsed = parseInferenceService(raw);
+      service = parsed.success ? parsed.data : "invalid";
+      known.set(raw, service);
+    }
+    // The reconciler says in the status what is wrong with it.
+    return service === "invalid" ? undefined : service;
+  };
 }
 
 interface CacheOptions<T extends KubeObject> {

@@ -26,7 +26,7 @@ export function createMetricsSource(
     metricNames: [...types.keys()],
     value,
     list: (namespace, metricName) =>
-      world.services().flatMap(({ metadata }) => {
+      [...world.services()].flatMap(({ metadata }) => {
         if (metadata.namespace !== namespace) return [];
         const found = value(namespace, metadata.name, metricName);
         return found === undefined ? [] : [{ serviceName: metadata.name, ...found }];

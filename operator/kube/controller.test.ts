@@ -189,6 +189,21 @@ describe("workers", () => {
     await finish(running);
   });
 
+  test("let others have their turn, although nothing they do waits", async () => {
+    const running = start(async () => clock.advance(5));
+    const doneAtTurn: number[] = [];
+    const look = () => {
+      doneAtTurn.push(calls.length);
+      if (calls.length < 200) setImmediate(look);
+    };
+    setImmediate(look);
+    for (let index = 0; index < 200; index += 1) running.controller.enqueue(`key-${index}`);
+    await until(() => doneAtTurn.at(-1) === 200, "all reconciles");
+    const between = doneAtTurn.map((done, index) => done - (doneAtTurn[index - 1] ?? 0));
+    expect(Math.max(...between)).toBeLessThan(20);
+    await finish(running);
+  });
+
   test("work side by side, but never twice on one key", async () => {
     const gates = new Map<string, () => void>();
     const running = start((key) => new Promise((resolve) => gates.set(key, () => resolve(undefined))), { workers: 3 });

@@ -6,6 +6,7 @@ import { isConflict, TerminalError } from "./errors.ts";
 import { Lifeline } from "./lifeline.ts";
 import { type MetricSink, queueMetrics, type ReconcileOutcome, resultOf } from "./metrics.ts";
 import { refOfKey } from "./paths.ts";
+import { TimeSlices } from "./time-slices.ts";
 import type { Logger } from "./types.ts";
 import { WorkQueue, type WorkQueueOptions } from "./work-queue.ts";
 
@@ -61,6 +62,7 @@ export class Controller {
   readonly #queue: WorkQueue;
   readonly #logger: Logger;
   readonly #workers: number;
+  readonly #slices: TimeSlices;
   #active = 0;
 
   constructor(options: ControllerOptions) {
@@ -68,6 +70,7 @@ export class Controller {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#workers = options.workers ?? 5;
+    this.#slices = new TimeSlices({ clock: this.#clock });
     this.#logger = options.logger.child({ controller: name });
     this.#queue = new WorkQueue({ clock: this.#clock, ...options.queue, metrics: queueMetrics(metrics, name) });
     const labels = { controller: name };
@@ -126,6 +129,8 @@ export class Controller {
         this.#queue.done(key);
         this.#activeChanged(-1);
       }
+      // A reconcile that finds everything in order waits for nothing; a thousand of them would be one turn.
+      await this.#slices.pause();
     }
   }
 

@@ -145,6 +145,28 @@ describe("in good times", () => {
     ]);
   });
 
+  test("while a long page is made smaller, others have their turn", async () => {
+    items = Array.from({ length: 200 }, (_, index) => thing(`n${index}`, "1"));
+    let done = 0;
+    const reflector = start({
+      transform: (object) => {
+        clock.advance(5);
+        done += 1;
+        return object;
+      },
+    });
+    const doneAtTurn: number[] = [];
+    const look = () => {
+      doneAtTurn.push(done);
+      if (!reflector.hasSynced) setImmediate(look);
+    };
+    look();
+    await reflector.synced;
+    const between = doneAtTurn.map((sofar, index) => sofar - (doneAtTurn[index - 1] ?? 0));
+    expect(Math.max(...between)).toBeLessThan(20);
+    expect(store.size).toBe(200);
+  });
+
   test("events change the store, and the transform sees every object", async () => {
     start({ transform: (object) => ({ ...object, spec: { text: "seen" } }) });
     const response = await watching(1);

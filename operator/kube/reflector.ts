@@ -5,6 +5,7 @@ import { type Clock, systemClock, wait } from "./clock.ts";
 import { AnswerTooLargeError, ApiError, ConnectionError, isExpired } from "./errors.ts";
 import type { ReflectorMetrics } from "./metrics.ts";
 import type { Store } from "./store.ts";
+import { TimeSlices } from "./time-slices.ts";
 import type { KubeClient, KubeObject, Logger, ResourceType } from "./types.ts";
 
 export interface ReflectorOptions<T extends KubeObject> {
@@ -40,6 +41,7 @@ export class Reflector<T extends KubeObject> {
   readonly #random: () => number;
   readonly #synced = Promise.withResolvers<void>();
   readonly #logger: Logger;
+  readonly #slices: TimeSlices;
   #hasSynced = false;
   #lastActivityMs: number;
   #resourceVersion: string | undefined;
@@ -50,6 +52,7 @@ export class Reflector<T extends KubeObject> {
   constructor(options: ReflectorOptions<T>) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
+    this.#slices = new TimeSlices({ clock: this.#clock });
     this.#random = options.random ?? Math.random;
     const { namespace, type } = options;
     this.#logger = options.logger.child({ kind: type.kind, ...(namespace === undefined ? {} : { namespace }) });
@@ -132,7 +135,10 @@ export class Reflector<T extends KubeObject> {
         limit: this.#pageSize,
         ...(token === undefined ? {} : { continue: token }),
       });
-      for (const object of page.items) objects.push(this.#transform(object));
+      for (const object of page.items) {
+        objects.push(this.#transform(object));
+        await this.#slices.pause();
+      }
       this.#lastActivityMs = this.#clock.nowMs();
       token = page.metadata.continue || undefined;
       if (token === undefined) {
