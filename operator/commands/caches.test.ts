@@ -13,9 +13,12 @@ import { Caches } from "./caches.ts";
 const everywhere = "(all)";
 const stop = new AbortController();
 let held = new Set<string>();
+/** What is said of the service. */
+let said: { generation?: number; status?: object } = {};
 
 afterEach(() => {
   held = new Set();
+  said = {};
 });
 
 afterAll(() => stop.abort());
@@ -31,6 +34,8 @@ function makeCaches(namespaces: readonly string[] | undefined, refuse: readonly 
     while (held.has(`${type.plural} ${namespace}`)) await new Promise((resolve) => setTimeout(resolve, 1));
     const service = makeInferenceService();
     service.metadata.namespace = namespace === everywhere ? "vision" : namespace;
+    Object.assign(service.metadata, said.generation === undefined ? {} : { generation: said.generation });
+    Object.assign(service, said.status === undefined ? {} : { status: said.status });
     return { metadata: { resourceVersion: "1" }, items: type.kind === "InferenceService" ? [service] : [] };
   };
   // A watch in which nothing happens.
@@ -117,4 +122,24 @@ test("a service is read once, not at each look at it", async () => {
   const [again] = world.services();
   expect(first).toBeDefined();
   expect(again).toBe(first);
+});
+
+const ready = { type: "Ready", status: "True" };
+test.each([
+  { sentence: "ready, and its spec is known", status: { observedGeneration: 3, conditions: [ready] }, urgent: false },
+  { sentence: "ready, but edited since", status: { observedGeneration: 2, conditions: [ready] }, urgent: true },
+  {
+    sentence: "not ready",
+    status: { observedGeneration: 3, conditions: [{ ...ready, status: "False" }] },
+    urgent: true,
+  },
+  { sentence: "new", status: undefined, urgent: true },
+  { sentence: "of a status that nobody here wrote", status: { observedGeneration: 3, conditions: "x" }, urgent: true },
+])("a service that is $sentence: urgent is $urgent", async ({ status, urgent }) => {
+  said = { generation: 3, ...(status === undefined ? {} : { status }) };
+  const { caches, run } = makeCaches(undefined);
+  run();
+  await caches.settled;
+  expect(caches.isUrgent("vision/resnet")).toBe(urgent);
+  expect(caches.isUrgent("vision/gone")).toBe(false);
 });

@@ -1,7 +1,9 @@
 // The operator's view of the cluster: one cache per kind, kept current by reflectors of all namespaces or of each listed one.
 
+import type { Condition } from "../api/conditions.ts";
 import { createFieldManager, fieldManager, inferenceServiceLabel, inferenceServiceResource } from "../api/group.ts";
 import { type InferenceService, parseInferenceService, type RawInferenceService } from "../api/inference-service.ts";
+import type { InferenceServiceStatus } from "../api/inference-service-status.ts";
 import type { World } from "../autoscaler/world.ts";
 import type { Listers } from "../inference-service/reconcile.ts";
 import { type MetricSink, reflectorMetrics } from "../kube/metrics.ts";
@@ -94,6 +96,18 @@ export class Caches {
     for (const raw of this.listers.inferenceServices.list()) {
       for (const key of ownersOf(undefined, raw)) this.#scopeOf(key)?.enqueue(key);
     }
+  }
+
+  /**
+   * Whether the service of this key goes before others: its spec is new to the reconciler, or it is not ready. A service
+   * that is gone is not: nothing is left to do.
+   */
+  isUrgent(key: string): boolean {
+    const raw = this.listers.inferenceServices.get(key);
+    if (raw === undefined) return false;
+    const { observedGeneration, conditions } = (raw.status ?? {}) as Partial<InferenceServiceStatus>;
+    if (observedGeneration !== raw.metadata?.generation || !Array.isArray(conditions)) return true;
+    return !conditions.some((condition: Condition) => condition.type === "Ready" && condition.status === "True");
   }
 
   world(): World {

@@ -75,6 +75,7 @@ export async function run(config: RunConfig, logger: Logger, stop: AbortSignal):
       now: () => new Date(),
     }),
     sources: [{ synced: caches.settled }],
+    queue: { isUrgent: (key) => caches.isUrgent(key) },
     logger,
     metrics,
   });

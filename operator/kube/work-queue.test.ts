@@ -57,6 +57,76 @@ describe("adding and taking", () => {
   });
 });
 
+describe("urgent keys", () => {
+  const urgent = new Set<string>();
+  const makeUrgentQueue = () => makeQueue({ isUrgent: (key) => urgent.has(key) });
+  beforeEach(() => urgent.clear());
+
+  test("go before those that came earlier, and among each other in order", async () => {
+    const queue = makeUrgentQueue();
+    urgent.add("x").add("y");
+    for (const key of ["a", "x", "b", "y"]) queue.add(key);
+    expect(await takeAll(queue)).toEqual(["x", "y", "a", "b"]);
+  });
+
+  test("a key that waits is raised when it is added again and has become urgent, and comes once", async () => {
+    const queue = makeUrgentQueue();
+    for (const key of ["a", "b", "c"]) queue.add(key);
+    urgent.add("c");
+    expect(queue.depth).toBe(3);
+    queue.add("c");
+    expect(queue.depth).toBe(3);
+    expect(await takeAll(queue)).toEqual(["c", "a", "b"]);
+  });
+
+  test("a key that becomes urgent while it is processed is urgent when it comes again", async () => {
+    const queue = makeUrgentQueue();
+    queue.add("a");
+    await queue.get();
+    queue.add("b");
+    urgent.add("a");
+    queue.add("a");
+    queue.done("a");
+    expect(await takeAll(queue)).toEqual(["a", "b"]);
+  });
+
+  test("however many there are, the others have every fifth turn", async () => {
+    const queue = makeUrgentQueue();
+    const many = Array.from({ length: 10 }, (_, index) => `urgent-${index}`);
+    for (const key of many) urgent.add(key);
+    for (const key of ["a", ...many, "b"]) queue.add(key);
+    const taken = await takeAll(queue);
+    expect([taken.indexOf("a"), taken.indexOf("b")]).toEqual([4, 9]);
+    expect(taken.toSorted()).toEqual(["a", "b", ...many].toSorted());
+  });
+
+  test("in any mixture an urgent key waits for no more than its share, and nobody for ever", async () => {
+    const additions = fc.uniqueArray(fc.record({ key: fc.string(), isUrgent: fc.boolean() }), {
+      selector: ({ key }) => key,
+      maxLength: 40,
+    });
+    await fc.assert(
+      fc.asyncProperty(additions, async (added) => {
+        const queue = makeUrgentQueue();
+        urgent.clear();
+        for (const { key, isUrgent } of added) if (isUrgent) urgent.add(key);
+        for (const { key } of added) queue.add(key);
+        const taken = await takeAll(queue);
+        expect(taken.toSorted()).toEqual(added.map(({ key }) => key).toSorted());
+        const inOrder = (wanted: boolean) => added.filter(({ isUrgent }) => isUrgent === wanted).map(({ key }) => key);
+        expect(taken.filter((key) => urgent.has(key))).toEqual(inOrder(true));
+        expect(taken.filter((key) => !urgent.has(key))).toEqual(inOrder(false));
+        for (const [rank, key] of inOrder(true).entries()) {
+          expect(taken.indexOf(key)).toBeLessThanOrEqual(rank + Math.floor(rank / 4));
+        }
+        for (const [rank, key] of inOrder(false).entries()) {
+          expect(taken.indexOf(key)).toBeLessThanOrEqual(rank + 4 * (rank + 1));
+        }
+      }),
+    );
+  });
+});
+
 describe("delays", () => {
   test("a delayed key comes when it is due", async () => {
     const queue = makeQueue();
@@ -164,7 +234,7 @@ describe("whatever happens in whatever order", () => {
     await fc.assert(
       fc.asyncProperty(steps, async (script) => {
         clock = new ManualClock();
-        const queue = makeQueue();
+        const queue = makeQueue({ isUrgent: (key) => key === "b" });
         const working: string[] = [];
         /** Keys asked for and not taken since. */
         const owed = new Set<string>();

@@ -1,4 +1,4 @@
-// A queue of keys for reconciling: no key twice, none on two workers, failures ever later, delays by due time.
+// A queue of keys for reconciling: no key twice, none on two workers, urgent ones first, failures ever later, delays by due time.
 
 import { backoffMs } from "./backoff.ts";
 import { type Clock, maxTimerMs, systemClock } from "./clock.ts";
@@ -12,11 +12,19 @@ export interface WorkQueueOptions {
    * tried within a minute.
    */
   readonly maxDelayMs?: number;
+  /**
+   * Which keys go before the others, such as those of objects that are not well: with thousands waiting after a start,
+   * they need not wait for those that turn out to be in order. Asked when a key is added. Default: none.
+   */
+  readonly isUrgent?: (key: string) => boolean;
   readonly clock?: Clock;
   /** Uniform in [0, 1). */
   readonly random?: () => number;
   readonly metrics?: QueueMetrics;
 }
+
+/** Then the longest waiting of the others has its turn: however many are urgent for ever, nobody waits for ever. */
+const urgentInRow = 4;
 
 interface Delayed {
   readonly dueMs: number;
@@ -24,15 +32,18 @@ interface Delayed {
 }
 
 /**
- * Keys in the order in which they came. A key added while it waits is one entry; a key added while it is processed
+ * Urgent keys, then the others, each in the order in which they came. A key added while it waits is one entry; a key added while it is processed
  * waits until `done` and is then processed again. Every `get` must be followed by one `done`.
  */
 export class WorkQueue {
   readonly #clock: Clock;
   readonly #backoff: { readonly baseMs: number; readonly maxMs: number; readonly random: () => number };
   readonly #metrics: QueueMetrics | undefined;
+  readonly #isUrgent: (key: string) => boolean;
   /** Waiting keys in order, with the time they were added. */
-  readonly #ready = new Map<string, number>();
+  readonly #urgent = new Map<string, number>();
+  readonly #others = new Map<string, number>();
+  #urgentTaken = 0;
   readonly #processing = new Map<string, number>();
   /** Keys added while processed, with the time they were added. */
   readonly #dirty = new Map<string, number>();
@@ -49,11 +60,12 @@ export class WorkQueue {
       random: options.random ?? Math.random,
     };
     this.#metrics = options.metrics;
+    this.#isUrgent = options.isUrgent ?? (() => false);
   }
 
   /** Keys that could be taken now. */
   get depth(): number {
-    return this.#ready.size;
+    return this.#urgent.size + this.#others.size;
   }
 
   /** Keys that wait for their time. */
@@ -72,7 +84,12 @@ export class WorkQueue {
   }
 
   add(key: string): void {
-    if (this.isShutDown || this.#ready.has(key) || this.#dirty.has(key)) return;
+    if (this.isShutDown || this.#urgent.has(key) || this.#dirty.has(key)) return;
+    const waitsSinceMs = this.#others.get(key);
+    if (waitsSinceMs !== undefined) {
+      this.#raise(key, waitsSinceMs);
+      return;
+    }
     this.#metrics?.added();
     if (this.#processing.has(key)) this.#dirty.set(key, this.#clock.nowMs());
     else this.#enqueue(key, this.#clock.nowMs());
@@ -117,10 +134,10 @@ export class WorkQueue {
   /** Resolves with the next key as soon as there is one, or with undefined after `shutDown`. */
   get(): Promise<string | undefined> {
     if (this.isShutDown) return Promise.resolve(undefined);
-    const next = this.#ready.entries().next();
-    if (!next.done) {
-      const [key, addedMs] = next.value;
-      this.#ready.delete(key);
+    const waiting = this.#nextInLine();
+    for (const [key, addedMs] of waiting) {
+      waiting.delete(key);
+      this.#urgentTaken = waiting === this.#urgent ? this.#urgentTaken + 1 : 0;
       return Promise.resolve(this.#start(key, addedMs));
     }
     const { promise, resolve } = Promise.withResolvers<string | undefined>();
@@ -149,7 +166,8 @@ export class WorkQueue {
       this.#drained = Promise.withResolvers<void>();
       for (const { cancel } of this.#delayed.values()) cancel();
       this.#delayed.clear();
-      this.#ready.clear();
+      this.#urgent.clear();
+      this.#others.clear();
       this.#dirty.clear();
       this.#metrics?.depth(0);
       for (const take of this.#takers.splice(0)) take(undefined);
@@ -158,11 +176,23 @@ export class WorkQueue {
     return this.#drained.promise;
   }
 
+  /** A key that waits already may have become urgent. */
+  #raise(key: string, addedMs: number): void {
+    if (!this.#isUrgent(key)) return;
+    this.#others.delete(key);
+    this.#urgent.set(key, addedMs);
+  }
+
+  #nextInLine(): Map<string, number> {
+    const othersTurn = this.#urgent.size === 0 || (this.#urgentTaken >= urgentInRow && this.#others.size > 0);
+    return othersTurn ? this.#others : this.#urgent;
+  }
+
   #enqueue(key: string, addedMs: number): void {
     const take = this.#takers.shift();
     if (take === undefined) {
-      this.#ready.set(key, addedMs);
-      this.#metrics?.depth(this.#ready.size);
+      (this.#isUrgent(key) ? this.#urgent : this.#others).set(key, addedMs);
+      this.#metrics?.depth(this.depth);
     } else {
       take(this.#start(key, addedMs));
     }
@@ -171,7 +201,7 @@ export class WorkQueue {
   #start(key: string, addedMs: number): string {
     const nowMs = this.#clock.nowMs();
     this.#processing.set(key, nowMs);
-    this.#metrics?.depth(this.#ready.size);
+    this.#metrics?.depth(this.depth);
     this.#metrics?.waited((nowMs - addedMs) / 1000);
     return key;
   }
