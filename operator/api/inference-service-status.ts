@@ -67,6 +67,16 @@ export const inferenceServiceStatusSchema = z.object({
     })
     .optional()
     .describe("What is being served."),
+  coldStart: z
+    .object({
+      revision: z.string().describe("Revision whose pod was measured."),
+      scheduleSeconds: z.int().describe("Until the pod had a node."),
+      containerSeconds: z.int().describe("From there until its container ran: volumes, image, init containers."),
+      modelSeconds: z.int().describe("From there until it was ready: download, load and warm-up of the model."),
+      totalSeconds: z.int().describe("From the pod's creation until it was ready."),
+    })
+    .optional()
+    .describe("How long the first pod of a revision that became ready took; measured once for each revision."),
   autoScaling: z
     .object({
       desiredReplicas: z.int().optional().describe("Replicas that the load asks for, within the bounds."),

@@ -4,11 +4,10 @@
 export const maxTextCharacters = 1024;
 
 /** Longer text is cut before anything is looked for in it. */
-const maxReadCharacters = 8192;
+const maxReadCharacters = 4096;
 /** Up to the last `@` before the path: a password may hold every other character. */
 const userInfo = /([a-z][a-z0-9+.-]{0,20}:\/\/)[^\s/"'<>]*@/gi;
-/** Signed addresses carry their signature here. */
-const queryOrFragment = /([a-z][a-z0-9+.-]{0,20}:\/\/[^\s?#"'<>]*)[?#][^\s"'<>]*/gi;
+const address = /[a-z][a-z0-9+.-]{0,20}:\/\/[^\s"'<>]*/gi;
 
 /**
  * Line breaks and control characters become spaces; the user names, passwords, queries and fragments of addresses are
@@ -19,7 +18,8 @@ export function publicText(text: string): string {
     .slice(0, maxReadCharacters)
     .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\s]+/gu, " ")
     .replace(userInfo, "$1")
-    .replace(queryOrFragment, "$1")
+    // Signed addresses carry their signature behind the question mark.
+    .replace(address, (whole) => whole.split(/[?#]/, 1)[0] ?? "")
     .trim();
   // A character that was cut in two is no text: the API server would store another one than was sent.
   return (

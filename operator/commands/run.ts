@@ -66,6 +66,13 @@ export async function run(config: RunConfig, logger: Logger, stop: AbortSignal):
       if (leads) controller.enqueue(key);
     },
   });
+  const events = new EventRecorder({
+    client,
+    reportingController: "plimsoll.dev/operator",
+    reportingInstance: hostname(),
+    logger,
+    signal,
+  });
   const controller = new Controller({
     name: "inferenceservice",
     reconcile: createReconciler({
@@ -73,6 +80,7 @@ export async function run(config: RunConfig, logger: Logger, stop: AbortSignal):
       listers: caches.listers,
       settings: { serverImage: config.serverImage, hpaTolerance: minorVersion >= hpaToleranceSince },
       now: () => new Date(),
+      events,
     }),
     sources: [{ synced: caches.settled }],
     queue: { isUrgent: (key) => caches.isUrgent(key) },
@@ -84,7 +92,7 @@ export async function run(config: RunConfig, logger: Logger, stop: AbortSignal):
     if (namespace === undefined) continue;
     metrics.track("plimsoll_operator_namespace_watched", { namespace }, () => Number(scope.hasSynced));
   }
-  const { autoscaler, externalMetrics } = makeScaling(config, { client, caches, leadership, logger, signal });
+  const { autoscaler, externalMetrics } = makeScaling(config, { client, caches, events, leadership, logger, signal });
   const ticks = new WorkTimer(() => systemClock.nowMs());
   const endpoints = createEndpoints({
     registry,
@@ -172,7 +180,10 @@ interface Shared {
   readonly signal: AbortSignal;
 }
 
-function makeScaling(config: RunConfig, { client, caches, leadership, logger, signal }: Shared) {
+function makeScaling(
+  config: RunConfig,
+  { client, caches, events, leadership, logger }: Shared & { readonly events: EventRecorder },
+) {
   const { mayWrite } = leadership;
   const settings = { scrapeIntervalSeconds: config.scrapeInterval, namespaces: config.watchNamespaces };
   const world = caches.world();
@@ -181,13 +192,6 @@ function makeScaling(config: RunConfig, { client, caches, leadership, logger, si
     address: config.prometheusAddress,
     timeoutMs: prometheusTimeoutMs,
     maxBodyBytes: maxPrometheusAnswerBytes,
-  });
-  const events = new EventRecorder({
-    client,
-    reportingController: "plimsoll.dev/operator",
-    reportingInstance: hostname(),
-    logger,
-    signal,
   });
   const autoscaler = new Autoscaler({
     world,

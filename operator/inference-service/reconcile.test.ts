@@ -31,6 +31,8 @@ function emptyStore<T extends KubeObject>(): Store<T> {
 
 class Stage {
   readonly pods: Pod[] = [];
+  /** The reasons of the events that were recorded. */
+  readonly events: string[] = [];
   readonly caches = {
     inferenceServices: emptyStore<RawInferenceService>(),
     deployments: emptyStore(),
@@ -72,6 +74,7 @@ class Stage {
       listers: this.caches as unknown as Listers,
       settings: { serverImage: "plimsoll/server:dev", hpaTolerance: true },
       now: () => now,
+      events: { record: (_object, { reason }) => void this.events.push(reason) },
     });
     return reconcile(key, AbortSignal.timeout(60_000), { reconcileId: "r1", logger: silent });
   }
@@ -176,6 +179,7 @@ test("a spec that an older definition let in is said in the status, by field, an
   expect(stage.writes).toEqual(["apply InferenceService/status"]);
   const said = expect.stringContaining("spec.predictor.minReplicas");
   expect(stage.conditions).toEqual({ Ready: said, Stalled: said });
+  expect(stage.events).toEqual(["InvalidSpec"]);
 });
 
 test("a child that the API server does not take is said in the status, and tried again", async () => {

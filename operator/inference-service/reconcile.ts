@@ -20,6 +20,7 @@ import { type ApplyResult, applyOwned } from "../kube/apply.ts";
 import { applyStatus } from "../kube/apply-status.ts";
 import type { ReconcileContext, ReconcileResult } from "../kube/controller.ts";
 import { ApiError, NotControlledError, TerminalError } from "../kube/errors.ts";
+import type { EventRecorder } from "../kube/events.ts";
 import { deployments, horizontalPodAutoscalers, podDisruptionBudgets, services } from "../kube/resource-types.ts";
 import { setScale } from "../kube/scale.ts";
 import { controllerUid, type Lister } from "../kube/store.ts";
@@ -36,6 +37,7 @@ import type { PodSettings } from "../resources/pod-template.ts";
 import { makeService } from "../resources/service.ts";
 import { planRollout } from "./plan-rollout.ts";
 import { computeStatus } from "./status.ts";
+import { statusEvents } from "./status-events.ts";
 
 /** What is read from caches. */
 export interface Listers {
@@ -53,7 +55,10 @@ export interface ReconcilerOptions {
   readonly listers: Listers;
   readonly settings: PodSettings & AutoscalerSettings;
   readonly now: () => Date;
+  readonly events: Pick<EventRecorder, "record">;
 }
+
+type ReportedStatus = Parameters<typeof statusEvents>[1];
 
 /** A name that is taken may become free without any event that this program sees. */
 const blockedRetrySeconds = 30;
@@ -64,8 +69,12 @@ export function createReconciler(options: ReconcilerOptions) {
     const raw = options.listers.inferenceServices.get(key);
     // Children are owned by UID, so the garbage collector removes them with the service.
     if (raw === undefined || raw.metadata?.deletionTimestamp !== undefined) return {};
-    const report = (status: object) => writeStatus(options.client, raw, status, signal);
     const parsed = parseInferenceService(raw);
+    const report = async (status: ReportedStatus) => {
+      await writeStatus(options.client, raw, status, signal);
+      const before = parsed.success ? parsed.data.status : inferenceServiceStatusSchema.safeParse(raw.status).data;
+      for (const event of statusEvents(before, status)) options.events.record(raw, event);
+    };
     if (!parsed.success) {
       const message = z.prettifyError(parsed.error);
       await report(invalidStatus(raw, message, options.now()));

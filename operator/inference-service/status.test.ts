@@ -143,7 +143,9 @@ describe("whoever waits for Ready after an edit", () => {
     });
   const wasReady = { status: "True", observedGeneration: 2 } as const;
 
-  test.each<[string, { before?: Parameters<typeof edited>[0]; is: Pods; pods?: Pod[]; about: number }]>([
+  test.each<
+    [string, { before?: Parameters<typeof edited>[0]; is: Pods; pods?: Pod[]; paused?: boolean; about: number }]
+  >([
     [
       "waits until the Deployment's controller has seen the edit",
       { before: wasReady, is: { observed: 1, total: 1, updated: 1, ready: 1 }, about: 2 },
@@ -189,9 +191,14 @@ describe("whoever waits for Ready after an edit", () => {
       "is not held by a pod that was served before and is replaced",
       { before: { status: "True", observedGeneration: 3 }, is: { total: 2, updated: 1, ready: 1 }, about: 3 },
     ],
+    [
+      "waits while the service is paused",
+      { before: wasReady, is: { total: 1, updated: 1, ready: 1 }, paused: true, about: 2 },
+    ],
     ["hears about the new spec when nothing serves", { before: wasReady, is: { total: 1 }, about: 3 }],
-  ])("%s", (_sentence, { before, is, pods = [], about }) => {
-    const { conditions } = computeStatus({ service: edited(before), deployment: makeDeployment(is), pods }, now);
+  ])("%s", (_sentence, { before, is, pods = [], paused, about }) => {
+    const input = { service: edited(before), deployment: makeDeployment(is), pods, paused };
+    const { conditions } = computeStatus(input, now);
     expect(conditions.find(({ type }) => type === "Ready")?.observedGeneration).toBe(about);
   });
 });

@@ -16,6 +16,7 @@ import { pausedAnnotation, revisionLabel } from "../api/group.ts";
 import type { InferenceService } from "../api/inference-service.ts";
 import type { InferenceServiceStatus } from "../api/inference-service-status.ts";
 import { selectorText, serviceUrl } from "../resources/names.ts";
+import { type ColdStart, measureColdStart } from "./cold-start.ts";
 import { diagnose, hasLoaded, isReady, podsOfRevision } from "./diagnosis.ts";
 import type { Failure } from "./failure.ts";
 import type { RolloutDecision } from "./rollout.ts";
@@ -28,6 +29,7 @@ export interface ReconciledStatus {
   readonly readyReplicas: number;
   readonly selector: string;
   readonly model?: NonNullable<InferenceServiceStatus["model"]>;
+  readonly coldStart?: ColdStart;
   readonly conditions: readonly Condition[];
 }
 
@@ -64,6 +66,7 @@ export function computeStatus(input: StatusInput, now: Date): ReconciledStatus {
     readyReplicas: deployment?.status?.readyReplicas ?? 0,
     selector: selectorText(service.metadata.name),
     ...modelStatus(view, now),
+    ...coldStartStatus(view),
     conditions: conditionsOf(view, blocked, now),
   };
 }
@@ -125,7 +128,8 @@ function readyFinding(view: View): Finding<"Ready"> {
 function readyGeneration(view: View, { status, type }: Finding<"Ready">): number {
   const { metadata, status: written } = view.service;
   const generation = metadata.generation ?? 0;
-  if (status !== "True" || newestServes(view)) return generation;
+  // What is paused takes up no edit.
+  if (status !== "True" || (newestServes(view) && view.paused !== true)) return generation;
   const before = written?.conditions?.find((condition) => condition.type === type);
   const serving = before?.status === "True" ? before.observedGeneration : undefined;
   return serving ?? Math.max(generation - 1, 0);
@@ -188,6 +192,16 @@ function modelStatus({ service, revision, failure, decided }: View, now: Date): 
   const same = before?.revision === revision && before.reason === failure.reason && before.message === failure.message;
   const lastFailure = same ? before : { revision, ...failure, time: rfc3339(now) };
   return { model: { ...known, lastFailure } };
+}
+
+/** Measured while the revision comes up; later a pod that was busy for a while would be taken for one that has just come. */
+function coldStartStatus({ service, revision, newest }: View): Pick<ReconciledStatus, "coldStart"> {
+  const { coldStart: before, conditions, model } = service.status ?? {};
+  const rollout = conditions?.find(({ type }) => type === "RolloutComplete");
+  const isOld = model?.revision === revision && rollout?.status === "True";
+  const known = revision === undefined || isOld || before?.revision === revision;
+  const coldStart = known ? before : (measureColdStart(newest, revision) ?? before);
+  return coldStart === undefined ? {} : { coldStart };
 }
 
 /**

@@ -51,6 +51,14 @@ async function statusOf(name: string) {
   return { status, conditions };
 }
 
+/** `TYPE REASON` of the service's events. */
+async function eventsOf(name: string): Promise<readonly string[]> {
+  const selector = `--field-selector=involvedObject.kind=InferenceService,involvedObject.name=${name}`;
+  const { stdout } = await stage.cluster.kubectl(["get", "events", selector, "--output=json"]);
+  const { items } = JSON.parse(stdout) as { items: { type: string; reason: string }[] };
+  return items.map(({ type, reason }) => `${type} ${reason}`);
+}
+
 const model = (file: string) => ({ model: { modelFormat: { name: "onnx" }, storageUri: stage.models.uri(file) } });
 
 describe("kubectl wait for Ready", () => {
@@ -63,6 +71,18 @@ describe("kubectl wait for Ready", () => {
     const newest = (await statusOf("edited")).status?.model?.revision;
     expect(newest).not.toBe(earlier);
     expect(await readyRevisions("edited")).toContain(newest);
+    await stage.condition("edited", "RolloutComplete", { status: "True" });
+    const { status } = await statusOf("edited");
+    const { scheduleSeconds = 0, containerSeconds = 0, modelSeconds = 0, totalSeconds } = status?.coldStart ?? {};
+    expect(status?.coldStart?.revision).toBe(newest);
+    expect(totalSeconds).toBe(scheduleSeconds + containerSeconds + modelSeconds);
+    expect(totalSeconds).toBeLessThan(120);
+    await until(
+      async () => (await eventsOf("edited")).filter((event) => event === "Normal RolloutCompleted").length === 2,
+      {
+        what: "an event for each roll-out",
+      },
+    );
   });
 
   test("after an edit that changes no pod returns as well", async () => {
@@ -91,6 +111,12 @@ describe("kubectl wait for Ready", () => {
     expect(await kubectlWait("broken", "Ready", 60)).toBe(true);
     await stage.condition("broken", "RolloutComplete", { status: "True" });
     expect((await statusOf("broken")).conditions).not.toHaveProperty("Reconciling");
+    await until(async () => (await eventsOf("broken")).includes("Normal Recovered"), {
+      what: "an event of the recovery",
+    });
+    expect((await eventsOf("broken")).filter((event) => event.startsWith("Warning"))).toEqual([
+      "Warning ModelNotFound",
+    ]);
   });
 });
 
