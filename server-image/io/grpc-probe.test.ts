@@ -15,8 +15,8 @@ const CONNECTIONS = 4;
 const inputs = [{ name: "x", datatype: "FP32", shape: [1, 3], data: bytesOf(new Float32Array([1, 2, 3])) }] as const;
 const message = makeProbeRequests("m", { inputs, outputNames: ["y"] })["v2-grpc"] ?? Buffer.alloc(0);
 
-async function report(server: TestListener) {
-  const tally = new ProbeTally({ warmUpMs: 0, milliseconds: 50, clock: () => performance.now(), cpuSeconds: () => 0 });
+async function report(server: TestListener, milliseconds = 50) {
+  const tally = new ProbeTally({ warmUpMs: 0, milliseconds, clock: () => performance.now(), cpuSeconds: () => 0 });
   const probe = await openGrpc(server.port, CONNECTIONS);
   await probe.keepBusy(message, tally);
   probe.end();
@@ -36,5 +36,11 @@ test("calls that were refused have failed, and each connection ends with its fir
   const server = await startTestListener();
   server.model.infer = () => Promise.reject(new InferenceError("UNAVAILABLE", "no"));
   expect(await report(server)).toMatchObject({ answered: CONNECTIONS, failed: CONNECTIONS });
+  await server.close();
+});
+
+test("without any time, one call on each connection", async () => {
+  const server = await startTestListener();
+  expect(await report(server, -1)).toMatchObject({ answered: CONNECTIONS, failed: 0 });
   await server.close();
 });

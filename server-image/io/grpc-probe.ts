@@ -45,13 +45,13 @@ function framed(message: Buffer): Buffer {
   return Buffer.concat([prefix, message]);
 }
 
-/** One call after the other, as long as they are answered. */
+/** One call after the other, as long as they are answered; one at least: the time may have run out before the first. */
 async function keepCalling(session: ClientHttp2Session, request: Buffer, tally: ProbeTally): Promise<void> {
   let ok = true;
-  while (ok && tally.running) {
+  do {
     ok = !session.closed && !session.destroyed && (await call(session, request));
     tally.ended(ok);
-  }
+  } while (ok && tally.running);
 }
 
 /** Whether there was an answer. */
