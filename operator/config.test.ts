@@ -1,5 +1,6 @@
 // The flags of `plimsoll run`: what each becomes, and that a bad value gives a message with the flag and what is allowed.
 
+import { readFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
 import { ConfigError, parseRunConfig } from "./config.ts";
 
@@ -170,4 +171,13 @@ describe("what is not allowed is named, with what is", () => {
   test("the error has a code for programs", () => {
     expect(() => parseRunConfig({})).toThrow(expect.objectContaining({ code: "CONFIG" }));
   });
+});
+
+test("docs/install.md has a row for each flag of the command line, and no other", async () => {
+  const read = (path: string) => readFile(new URL(path, import.meta.url), "utf8");
+  const known = [...(await read("main.ts")).matchAll(/ption\(\s*"--([a-z-]+)/g)].map(([, flag]) => `--${flag}`);
+  const [, table = ""] = (await read("../docs/install.md")).split("## Flags of the operator");
+  const documented = [...table.matchAll(/^\| `(--[a-z-]+)` \|/gm)].map(([, flag]) => flag);
+  expect(known.length).toBeGreaterThan(5);
+  expect(new Set(documented)).toEqual(new Set(known));
 });
