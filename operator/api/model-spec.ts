@@ -1,6 +1,7 @@
 // The model of an InferenceService and the container that runs it, as part of the spec.
 
 import { z } from "zod";
+import { acceptanceFields, acceptanceFlags } from "./acceptance-spec.ts";
 import { objectName, positiveQuantity, quantity, validations } from "./field-kinds.ts";
 import { kubernetesList } from "./kubernetes-field.ts";
 import { serverFlags, serverParameters } from "./server-parameters.ts";
@@ -101,6 +102,7 @@ const download = z.object({
 /** Flags that follow from the rest of the spec, or that the pod relies on. */
 const ownFlags = [
   ...Object.values(serverFlags),
+  ...Object.values(acceptanceFlags),
   "--model-name",
   "--storage-uri",
   "--storage-sha256",
@@ -139,7 +141,7 @@ const container = {
       ...validations({
         rule: `self.all(arg, !arg.matches('^--(${ownFlags.join("|")})(=|$)'))`,
         message:
-          "must not hold a flag that the spec sets: use model.server for how the model runs, model.name, model.sha256, model.credentials, model.download and predictor.drainSeconds for the others; ports and folders are fixed",
+          "must not hold a flag that the spec sets: use model.server for how the model runs, model.name, model.sha256, model.credentials, model.download, model.contract, model.smokeTest and predictor.drainSeconds for the others; ports and folders are fixed",
       }),
     }),
   env: kubernetesList("env", ["name"])
@@ -210,6 +212,7 @@ export const model = z
       ),
     download: download.optional().describe("Limits on fetching the model, e.g. {timeoutSeconds: 1200}."),
     server: serverParameters.optional().describe("How the inference server runs this model. Absent: as was measured."),
+    ...acceptanceFields,
     ...container,
   })
   .meta(

@@ -5,6 +5,7 @@ import type { InferenceService } from "../api/inference-service.ts";
 import { parseQuantity } from "../api/quantity.ts";
 import { type ServerParameters, serverFlags } from "../api/server-parameters.ts";
 import { placeAccelerator } from "./accelerator.ts";
+import { acceptanceArguments } from "./acceptance.ts";
 import { modelName } from "./names.ts";
 import { modelVolume } from "./storage-uri.ts";
 
@@ -75,6 +76,7 @@ function makeArguments(service: InferenceService): string[] {
     ...flag("--download-timeout-seconds", download?.timeoutSeconds),
     ...flag("--max-model-bytes", maxBytes === undefined ? undefined : Math.ceil(maxBytes)),
     ...parameterFlags(model.server ?? {}),
+    ...acceptanceArguments(model),
     ...(model.args ?? []),
   ];
 }

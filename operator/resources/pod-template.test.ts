@@ -72,6 +72,18 @@ const everyPodField = {
   drainSeconds: 120,
 };
 
+const acceptance = {
+  contract: {
+    inputs: [{ name: "x", datatype: "FP32", shape: [-1, 4] }],
+    outputs: [{ name: "y", datatype: "INT64", shape: [-1] }],
+  },
+  smokeTest: {
+    request: '{"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 4], "data": [1, 2, 3, 4]}]}',
+    expected: '[{"name": "y", "data": [2]}]',
+    tolerance: 0,
+  },
+};
+
 const corpus: Record<string, InferenceService> = {
   smallest: makeInferenceService(),
   "requests-only": makeInferenceService({ model: { resources: { requests: { cpu: "500m", memory: "1Gi" } } } }),
@@ -91,6 +103,7 @@ const corpus: Record<string, InferenceService> = {
   "mig-device": makeInferenceService({ predictor: { accelerator: { migProfile: "1g.5gb" } } }),
   "other-device": makeInferenceService({ predictor: { accelerator: otherDevice } }),
   "fields-of-the-model": makeInferenceService({ model: everyModelField }),
+  acceptance: makeInferenceService({ model: acceptance }),
   "fields-of-the-pod": makeInferenceService({
     predictor: everyPodField,
     model: { volumeMounts: [{ name: "own", mountPath: "/etc/own" }] },
@@ -121,7 +134,7 @@ test("every field that pods depend on is in the corpus", () => {
       " ",
     ),
   );
-  const given = new Set([...Object.keys(everyPodField), ...Object.keys(everyModelField)]);
+  const given = new Set([...Object.keys(everyPodField), ...Object.keys(everyModelField), ...Object.keys(acceptance)]);
   const missing = [...Object.keys(properties), ...Object.keys(properties["model"]?.properties ?? {})].filter(
     (field) => !given.has(field) && !elsewhere.has(field),
   );

@@ -123,6 +123,26 @@ describe("a new model", () => {
   });
 });
 
+test("a new model that does not pass its smoke test never takes a request", async () => {
+  const tested = (expected: number) => ({
+    ...model("1/identity-fp32.onnx"),
+    contract: { inputs: [{ name: "x", datatype: "FP32", shape: [-1] }] },
+    smokeTest: { request: JSON.stringify(request), expected: JSON.stringify([{ name: "y", data: [expected] }]) },
+  });
+  await stage.apply(stage.manifest("tested", { model: tested(1) }));
+  const { servingRevision } = await completed("tested");
+  await stage.apply(stage.manifest("tested", { model: tested(2) }));
+  const { message } = await stage.condition("tested", "RolloutComplete", { status: "False", reason: "RolledBack" });
+  expect(message).toContain('output "y" is [1] [1]; expected was [1] [2]');
+  const { model: status } = (await stage.service("tested"))?.status ?? {};
+  expect(status).toMatchObject({
+    servingRevision,
+    lastFailure: { reason: "SmokeTestFailed", code: "SMOKE_TEST_FAILED" },
+  });
+  await stage.apply(stage.manifest("tested", { model: tested(1) }));
+  await completed("tested");
+});
+
 test("without a spare GPU, pods are replaced in place, and afterwards there is a surge again", async () => {
   // The cluster has two of them.
   const fixed = { minReplicas: 2, maxReplicas: 2, accelerator: { product: "NVIDIA-L4" } };
