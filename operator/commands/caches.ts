@@ -69,12 +69,14 @@ export class Caches {
       transform: podEssence,
       indexers: { [podsByService]: serviceKeys },
     });
+    // Of these nothing is read: they are compared with what was applied, by hash and ownership.
+    const unread = { fieldManagers: [fieldManager, createFieldManager], metadataOnly: true };
     this.listers = {
       inferenceServices: cache(inferenceServices, { all: true }),
       deployments: cache(deployments),
-      services: cache(services),
+      services: cache(services, { transform: compact(unread) }),
       horizontalPodAutoscalers: cache(horizontalPodAutoscalers),
-      podDisruptionBudgets: cache(podDisruptionBudgets),
+      podDisruptionBudgets: cache(podDisruptionBudgets, { transform: compact(unread) }),
       podsOf: (key) => podCache.byIndex(podsByService, key),
     };
     this.reflectors = [...reflectors.values()].flat();

@@ -52,3 +52,9 @@ test("a digest is never taken for the fields", () => {
   const small = compact({ fieldManagers: ["ours"] })(big);
   expect(() => fieldsOf(entryOf(small, owner))).toThrow("a cached object does not tell which fields are owned");
 });
+
+test("with metadata only, the object can still be named and its ownership compared", () => {
+  const small = compact({ fieldManagers: ["ours"], metadataOnly: true })(big);
+  expect(Object.keys(small).toSorted()).toEqual(["apiVersion", "kind", "metadata"]);
+  expect(small).toEqual({ ...compact({ fieldManagers: ["ours"] })(big), spec: undefined });
+});

@@ -11,16 +11,23 @@ export interface CompactOptions {
    * Field managers whose ownership is compared later by `applyOwned`: of each, a digest is kept. Absent: none.
    */
   readonly fieldManagers?: readonly string[];
+  /** Only metadata is kept: all that `applyOwned` needs of an object that nobody else reads. */
+  readonly metadataOnly?: boolean;
 }
 
 /** A transform for reflectors: drops managedFields, but for digests of the named managers', and kubectl's annotation. */
-export function compact<T extends KubeObject>({ fieldManagers = [] }: CompactOptions = {}): (object: T) => T {
+export function compact<T extends KubeObject>({
+  fieldManagers = [],
+  metadataOnly = false,
+}: CompactOptions = {}): (object: T) => T {
   return (object) => {
     const { managedFields, annotations, ...metadata } = object.metadata ?? {};
     const { [lastApplied]: _, ...kept } = annotations ?? {};
     const digests = digestManagedFields(managedFields ?? [], fieldManagers);
+    const { apiVersion, kind } = object;
+    const content = metadataOnly ? ({ apiVersion, kind } as T) : object;
     return {
-      ...object,
+      ...content,
       metadata: {
         ...metadata,
         ...(annotations === undefined ? {} : { annotations: kept }),
