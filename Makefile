@@ -37,6 +37,11 @@ test: node_modules ## Run unit tests, integration tests on a real control plane,
 	@node test/storage-servers.ts
 	@vitest run --project '!e2e' $(if $(VITEST_REPORT),--reporter=default --reporter=json --outputFile.json=$(VITEST_REPORT))
 
+.PHONY: test-faults
+test-faults: node_modules ## Kill, cut off and mislead the operator in every way, and compare the ends (ONLY=part of a row's name)
+	@node test/cluster/binaries.ts
+	@env ONLY="$(ONLY)" OPERATOR_LOG="$(OPERATOR_LOG)" node test/faults/main.ts
+
 .PHONY: e2e
 e2e: node_modules ## Build the images and test them as containers; without Docker the tests are skipped, by name
 	@if docker version >/dev/null 2>&1; then $(MAKE) --no-print-directory images; fi

@@ -7,7 +7,7 @@ import { expect, test } from "vitest";
 import type { Condition } from "../api/conditions.ts";
 import type { RawInferenceService } from "../api/inference-service.ts";
 import { makeInferenceService } from "../api/testing.ts";
-import { ApiError, TerminalError } from "../kube/errors.ts";
+import { ApiError, ConflictError, TerminalError } from "../kube/errors.ts";
 import { Store } from "../kube/store.ts";
 import type { KubeClient, KubeObject, Logger, WriteOptions } from "../kube/types.ts";
 import { createReconciler, type Listers } from "./reconcile.ts";
@@ -46,7 +46,12 @@ class Stage {
   /** Thrown at the write of that name, such as `create Deployment`. */
   readonly refusals = new Map<string, Error>();
 
+  /** The service as the API server has it; undefined: as the cache has it. */
+  live: RawInferenceService | "gone" | undefined;
+
   readonly #client = {
+    get: async (_type: unknown, { namespace, name }: { namespace: string; name: string }) =>
+      this.live === "gone" ? undefined : (this.live ?? this.caches.inferenceServices.get(`${namespace}/${name}`)),
     create: async (type: { kind: string }, object: object, options: WriteOptions) =>
       this.#write(`create ${type.kind}`, options, object),
     apply: async (type: { kind: string }, object: object, options: WriteOptions) =>
@@ -98,6 +103,11 @@ function childOf(uid: string) {
   return { metadata: { namespace: "vision", name: "resnet-predictor", uid: "c1", ownerReferences: [owner] } };
 }
 
+function withMetadata(metadata: object): RawInferenceService {
+  const service = makeInferenceService();
+  return { ...service, metadata: { ...service.metadata, ...metadata } };
+}
+
 test("a service that is gone needs nothing: its children go by themselves", async () => {
   const stage = new Stage();
   expect(await stage.reconcile()).toEqual({});
@@ -108,6 +118,17 @@ test("a service that is being deleted is left alone", async () => {
   const service = makeInferenceService();
   const stage = stageWith({ ...service, metadata: { ...service.metadata, deletionTimestamp: "2026-03-01T11:59:00Z" } });
   expect(await stage.reconcile()).toEqual({});
+  expect(stage.writes).toEqual([]);
+});
+
+test.each<[string, RawInferenceService | "gone"]>([
+  ["is gone", "gone"],
+  ["was made anew", withMetadata({ uid: "another" })],
+  ["is being deleted", withMetadata({ deletionTimestamp: "2026-03-01T11:59:00Z" })],
+])("nothing is created for a service that %s while the cache still has it", async (_what, live) => {
+  const stage = stageWith(makeInferenceService());
+  stage.live = live;
+  await expect(stage.reconcile()).rejects.toThrow(ConflictError);
   expect(stage.writes).toEqual([]);
 });
 

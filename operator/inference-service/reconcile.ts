@@ -19,7 +19,7 @@ import { inferenceServiceStatusSchema } from "../api/inference-service-status.ts
 import { type ApplyResult, applyOwned } from "../kube/apply.ts";
 import { applyStatus } from "../kube/apply-status.ts";
 import type { ReconcileContext, ReconcileResult } from "../kube/controller.ts";
-import { ApiError, NotControlledError, TerminalError } from "../kube/errors.ts";
+import { ApiError, ConflictError, NotControlledError, TerminalError } from "../kube/errors.ts";
 import type { EventRecorder } from "../kube/events.ts";
 import { deployments, horizontalPodAutoscalers, podDisruptionBudgets, services } from "../kube/resource-types.ts";
 import { setScale } from "../kube/scale.ts";
@@ -170,6 +170,7 @@ class Application {
   readonly #service: InferenceService;
   readonly #signal: AbortSignal;
   readonly #key: string;
+  #serviceIsThere: Promise<void> | undefined;
 
   constructor(options: ReconcilerOptions, service: InferenceService, signal: AbortSignal) {
     this.#options = options;
@@ -245,17 +246,30 @@ class Application {
     lister: Lister<T>,
     createOnly?: object,
   ): Promise<ApplyResult<T>> {
+    const cached = lister.get(this.#key);
+    if (cached === undefined) await (this.#serviceIsThere ??= this.#assertServiceIsThere());
     return applyOwned({
       client: this.#options.client,
       type,
       desired,
       ...(createOnly === undefined ? {} : { createOnly }),
-      live: lister.get(this.#key) ?? (await this.#stranger(type)),
+      live: cached ?? (await this.#stranger(type)),
       fieldManager,
       createFieldManager,
       hashAnnotation: appliedHashAnnotation,
       signal: this.#signal,
     });
+  }
+
+  /**
+   * Asked before anything is created, once in a pass: the garbage collector removes at once what is made for a service
+   * that is gone, so that an outdated cache would have it made again and again.
+   */
+  async #assertServiceIsThere(): Promise<void> {
+    const { namespace, name, uid } = this.#service.metadata;
+    const live = await this.#options.client.get(inferenceServices, { namespace, name }, { signal: this.#signal });
+    if (live?.metadata?.uid === uid && live.metadata.deletionTimestamp === undefined) return;
+    throw new ConflictError(`InferenceService ${namespace}/${name} (uid ${uid}) was deleted a moment ago`);
   }
 
   /** Caches hold only what is labelled as ours. Once a name was taken, look before trying to create again. */
