@@ -1,6 +1,7 @@
 // The operator with Roles in two namespaces and nothing more: it works there, touches nothing elsewhere, and waits for a third.
 
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { controllerMetrics } from "../../operator/kube/metrics.ts";
 import { deployments, horizontalPodAutoscalers, services } from "../../operator/kube/resource-types.ts";
 import { installOperator } from "../cluster/install.ts";
 import { inferenceServices, type ServiceManifest, Stage } from "./stage.ts";
@@ -76,6 +77,23 @@ test("a listed namespace that is made later is taken up when its Role is there",
   const role = new URL("../../install/listed-namespaces/namespace.yaml", import.meta.url).pathname;
   await kubectl("apply", "--server-side", "--namespace=later", `--filename=${role}`);
   await ready("later");
+});
+
+test("Prometheus reads the operator's metrics, and takes each for what it is", async () => {
+  const ask = async (path: string) => (await fetch(`${stage.cluster.prometheusAddress}${path}`)).json();
+  const query = encodeURIComponent(
+    'controller_runtime_reconcile_total{namespace="plimsoll-system",result="success"} > 0',
+  );
+  await until(
+    async () => {
+      const { data } = (await ask(`/api/v1/query?query=${query}`)) as { data: { result: unknown[] } };
+      return data.result.length > 0;
+    },
+    { what: "reconciles are in Prometheus" },
+  );
+  const { data: metadata } = (await ask("/api/v1/metadata")) as { data: Record<string, { type: string }[]> };
+  const types = Object.fromEntries(Object.keys(controllerMetrics).map((name) => [name, metadata[name]?.[0]?.type]));
+  expect(types).toEqual(Object.fromEntries(Object.entries(controllerMetrics).map(([name, { type }]) => [name, type])));
 });
 
 test("nothing was forbidden in a namespace whose Role is there", async () => {
