@@ -101,6 +101,23 @@ describe("an InferenceService", () => {
     await stage.condition("broken", "RolloutComplete", { status: "True" });
   });
 
+  test("that is paused keeps its children as they are, and goes on when it no longer is", async () => {
+    await stage.apply(stage.manifest("paused"));
+    await stage.condition("paused", "RolloutComplete", { status: "True" });
+    const annotate = (change: string) =>
+      stage.cluster.kubectl(["annotate", "inferenceservice", "paused", `serving.plimsoll.dev/paused${change}`]);
+    const strategy = async () => (await stage.deployment("paused"))?.spec?.strategy?.type;
+    await annotate("=true");
+    await stage.condition("paused", "RolloutComplete", { status: "Unknown", reason: "Paused" });
+    await stage.apply(stage.manifest("paused", { deploymentStrategy: { type: "Recreate" } }));
+    // The condition is about the edited spec: it was looked at, and left.
+    await stage.condition("paused", "RolloutComplete", { status: "Unknown", reason: "Paused" });
+    expect(await strategy()).toBe("RollingUpdate");
+    await annotate("-");
+    await stage.condition("paused", "RolloutComplete", { status: "True" });
+    expect(await strategy()).toBe("Recreate");
+  });
+
   test("asks for a GPU where its spec does, and is placed where there is one", async () => {
     await stage.apply(stage.manifest("accelerated", { accelerator: { product: "NVIDIA-L4" } }));
     await stage.condition("accelerated", "Ready", { status: "True" });
