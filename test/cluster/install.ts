@@ -25,7 +25,10 @@ export async function installDefinitions(cluster: Cluster, signal?: AbortSignal)
     await kubectl(cluster, ["apply", "--server-side", "--filename", join(folder, file)], { signal });
   }
   const definition = "customresourcedefinition/inferenceservices.serving.plimsoll.dev";
-  await kubectl(cluster, ["wait", "--for=condition=Established", definition, "--timeout=30s"], { signal });
+  // A definition of a moment ago has null for conditions, over which waiting for one of them fails.
+  for (const state of ["jsonpath={.status.acceptedNames.plural}=inferenceservices", "condition=Established"]) {
+    await kubectl(cluster, ["wait", `--for=${state}`, definition, "--timeout=30s"], { signal });
+  }
 }
 
 /** Resolves when the operator's pod is ready. Throws ClusterError with kubectl's message; ToolError when `signal` aborts. */
