@@ -162,6 +162,7 @@ describe("in good times", () => {
     };
     look();
     await reflector.synced;
+    doneAtTurn.push(done);
     const between = doneAtTurn.map((sofar, index) => sofar - (doneAtTurn[index - 1] ?? 0));
     expect(Math.max(...between)).toBeLessThan(20);
     expect(store.size).toBe(200);
