@@ -44,6 +44,13 @@ function named(name: string): ServiceManifest {
   return { apiVersion: "serving.plimsoll.dev/v1alpha1", kind: "InferenceService", ...manifest };
 }
 
+async function deploymentOf(overrides: Readonly<Record<string, unknown>>) {
+  const service = await stage.apply(stage.manifest("rendered", overrides));
+  const parsed = parseInferenceService(service);
+  if (!parsed.success) throw parsed.error;
+  return makeDeployment(parsed.data, { serverImage: "plimsoll/server:dev" });
+}
+
 /** The API server's answer to `kubectl create`, without creating anything. */
 async function create(manifest: ServiceManifest): Promise<string> {
   const object = { apiVersion: "serving.plimsoll.dev/v1alpha1", kind: "InferenceService", ...manifest };
@@ -123,13 +130,38 @@ describe("a Deployment", () => {
     });
     await stage.client.delete(deployments, { namespace, name: "rendered-predictor" });
   });
+});
 
-  async function deploymentOf(overrides: Readonly<Record<string, unknown>>) {
-    const service = await stage.apply(stage.manifest("rendered", overrides));
-    const parsed = parseInferenceService(service);
-    if (!parsed.success) throw parsed.error;
-    return makeDeployment(parsed.data, { serverImage: "plimsoll/server:dev" });
-  }
+describe("a pod, where the profile `restricted` is enforced, is admitted", () => {
+  beforeAll(async () => {
+    await stage.cluster.kubectl(["create", "namespace", "strict"]);
+    await stage.cluster.kubectl(["label", "namespace", "strict", "pod-security.kubernetes.io/enforce=restricted"]);
+    const account = ["get", "serviceaccount", "default", "--namespace=strict", "-o", "name"];
+    await until(async () => (await stage.cluster.kubectl(account)).stdout !== "", { what: "the account of pods" });
+  });
+
+  const modelFormat = { name: "onnx" };
+  test.each<[string, Readonly<Record<string, unknown>>]>([
+    ["of the smallest service", {}],
+    ["with a GPU", { accelerator: { product: "NVIDIA-L4" } }],
+    ["with an image as its model", { model: { modelFormat, storageUri: "oci://example.com/m:7" } }],
+    [
+      "with credentials",
+      { model: { modelFormat, storageUri: "s3://models/m.onnx", credentials: { secretName: "keys" } } },
+    ],
+  ])("%s", async (_what, overrides) => {
+    const { spec } = (await deploymentOf(overrides)).spec?.template ?? {};
+    const pod = { apiVersion: "v1", kind: "Pod", metadata: { name: "candidate", namespace: "strict" }, spec };
+    const answer = await stage.cluster.kubectl(["create", "--dry-run=server", "-f", "-"], JSON.stringify(pod));
+    expect(answer).toMatchObject({ stderr: "", stdout: expect.stringContaining("created (server dry run)") });
+  });
+
+  test("and one as root is not, so the profile is indeed enforced", async () => {
+    const { spec } = (await deploymentOf({ securityContext: { runAsNonRoot: false } })).spec?.template ?? {};
+    const pod = { apiVersion: "v1", kind: "Pod", metadata: { name: "candidate", namespace: "strict" }, spec };
+    const { stderr } = await stage.cluster.kubectl(["create", "--dry-run=server", "-f", "-"], JSON.stringify(pod));
+    expect(stderr).toContain("violates PodSecurity");
+  });
 });
 
 describe("the API server", () => {
