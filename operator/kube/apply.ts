@@ -1,5 +1,6 @@
 // Makes an object what it should be, and writes nothing when it is so already.
 
+import type { OwnerReference } from "kubernetes-types/meta/v1.js";
 import { hashOf } from "./canonical-json.ts";
 import { ApiError, ConflictError, isAlreadyExists, isConflict, NotControlledError } from "./errors.ts";
 import { difference, type FieldTree, fieldSetDigest, fieldSetOf, union } from "./field-set.ts";
@@ -38,7 +39,7 @@ const takeOverTries = 5;
  * field that only others own is left alone.
  *
  * Throws `NotControlledError` when the object exists under another controller, and errors that `isConflict` knows when
- * the cache was behind.
+ * the cache was behind, or the object is on its way out.
  */
 export async function applyOwned<T extends KubeObject>(options: ApplyOwnedOptions<T>): Promise<ApplyResult<T>> {
   const desired = stamped(options);
@@ -145,13 +146,23 @@ function assertMayWrite(desired: KubeObject, live: KubeObject): void {
   const wanted = controllerOf(desired);
   const present = controllerOf(live);
   if (wanted !== undefined && wanted.uid !== present?.uid) {
+    // Its owner was deleted and made anew under the same name: the garbage collector is on its way.
+    if (present !== undefined && nameOf(present) === nameOf(wanted)) {
+      throw new ConflictError(
+        `${object} belongs to an earlier ${wanted.kind} ${wanted.name} and is still to be collected`,
+      );
+    }
     throw new NotControlledError(object, present && `${present.kind} ${present.name} (uid ${present.uid})`);
   }
   // Writing into it would not save it, and a new one cannot be made before it is gone.
   if (live.metadata?.deletionTimestamp !== undefined) throw new ConflictError(`${object} is being deleted`);
 }
 
-function controllerOf(object: KubeObject): { kind: string; name: string; uid: string } | undefined {
+function nameOf({ apiVersion, kind, name }: OwnerReference): string {
+  return `${apiVersion} ${kind} ${name}`;
+}
+
+function controllerOf(object: KubeObject): OwnerReference | undefined {
   return object.metadata?.ownerReferences?.find((owner) => owner.controller === true);
 }
 
