@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { Fault } from "./fault.ts";
 import { makeFaults } from "./faults.ts";
 import { killAfterWrite, type LastAnswer } from "./kills.ts";
-import { playReference, playUnder, type Reference, type StepResult } from "./play.ts";
+import { playQuiet, playReference, playUnder, type Reference, type StepResult } from "./play.ts";
 import { Scene } from "./scene.ts";
 import { steps } from "./story.ts";
 
@@ -55,6 +55,16 @@ async function playFault({ scene, reference, table }: Stage, fault: Fault): Prom
   if (fault.name.includes(only)) table.add(fault.name, await playUnder(fault, { scene, reference, steps }));
 }
 
+async function playQuietMinutes({ scene, table }: Stage): Promise<void> {
+  const name = "ten quiet minutes";
+  if (!name.includes(only)) return;
+  const problems = await playQuiet(scene, 600).then(
+    () => [],
+    (error: Error) => [error.message],
+  );
+  table.add(name, [{ step: "apply", seconds: 600, writes: 0, problems }]);
+}
+
 async function main(): Promise<number> {
   await using scene = await Scene.start({ name: "faults" });
   await scene.startOperator();
@@ -64,6 +74,7 @@ async function main(): Promise<number> {
   log(`the reference: ${[...reference.keys()].join(", ")}`);
   const table = new Table();
   const stage = { scene, reference, table };
+  await playQuietMinutes(stage);
   for (const fault of makeFaults(scene)) await playFault(stage, fault);
   for (const answer of ["delivered", "lost"] as const) await playKills(stage, answer);
   log(table.failures === 0 ? "every row ends as the reference" : `${table.failures} rows differ`);

@@ -44,6 +44,17 @@ export async function playReference(scene: Scene, steps: readonly StepName[]): P
   return reference;
 }
 
+/**
+ * Leaves a service alone for so long, after a moment in which what was begun is finished. Throws when the operator writes
+ * anything meanwhile: it would do so for ever.
+ */
+export async function playQuiet(scene: Scene, seconds: number): Promise<void> {
+  const namespace = await scene.newNamespace();
+  await act("apply", scene.client, namespace);
+  await settled("apply", scene, namespace);
+  await scene.quiet(seconds * 1000, seconds + 10);
+}
+
 /** Resolves when the operator and Kubernetes' own controllers have nothing left to do. */
 async function settled(step: StepName, scene: Scene, namespace: string): Promise<void> {
   let before = "";

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Fault } from "../faults/fault.ts";
 import { makeFaults } from "../faults/faults.ts";
 import { killAfterWrite } from "../faults/kills.ts";
-import { playReference, playUnder, type Reference } from "../faults/play.ts";
+import { playQuiet, playReference, playUnder, type Reference } from "../faults/play.ts";
 import { Scene } from "../faults/scene.ts";
 import type { StepName } from "../faults/story.ts";
 
@@ -28,6 +28,10 @@ async function problemsUnder(fault: Fault): Promise<readonly string[]> {
   const results = await playUnder(fault, { scene, reference, steps });
   return results.flatMap(({ step, problems }) => problems.map((problem) => `${step}: ${problem}`));
 }
+
+test("while nothing happens, nothing is written", async () => {
+  await playQuiet(scene, 40);
+});
 
 test.each([2, 3, 5])("an operator killed after write %i of each step ends where one does that lives", async (k) => {
   const fault = killAfterWrite(k, k % 2 === 0 ? "lost" : "delivered", () => scene.crash());
