@@ -4,6 +4,7 @@ import type { Deployment, ReplicaSet } from "kubernetes-types/apps/v1.js";
 import type { Pod } from "kubernetes-types/core/v1.js";
 import type { FailureReason } from "../api/conditions.ts";
 import { diagnose, isReady, podsOfRevision } from "./diagnosis.ts";
+import type { Failure } from "./failure.ts";
 
 export interface Attempt {
   /** As it is, running the revision that is being rolled out. */
@@ -15,7 +16,7 @@ export interface Attempt {
 }
 
 export type AttemptState =
-  | { readonly kind: "failed"; readonly message: string }
+  | { readonly kind: "failed"; readonly message: string; readonly failure?: Failure }
   /** Not the revision's fault: replicas are needed at once, and nothing says yet that it can serve. */
   | { readonly kind: "raise"; readonly message: string }
   /** `again`: seconds until time alone may have changed this. */
@@ -51,18 +52,20 @@ export function stateOfAttempt(attempt: Attempt): AttemptState {
   // What the status says is about an earlier template.
   if ((status?.observedGeneration ?? 0) < (metadata?.generation ?? 0)) return { kind: "going on" };
   const failure = diagnose({ pods, revision, deployment });
+  const known = failure === undefined ? {} : { failure };
   if (isLate(deployment)) {
     const said = failure === undefined ? "its pods did not become ready" : failure.message;
-    return { kind: "failed", message: `not within the progress deadline: ${said}` };
+    return { kind: "failed", message: `not within the progress deadline: ${said}`, ...known };
   }
   const own = podsOfRevision(pods, revision);
   // Where one pod can serve, the others' trouble is not the model's.
   if (own.some(isReady)) return { kind: "going on" };
-  if (failure !== undefined && terminal.has(failure.reason)) return { kind: "failed", message: failure.message };
+  if (failure !== undefined && terminal.has(failure.reason))
+    return { kind: "failed", message: failure.message, failure };
   const looping = own.filter(isCrashLooping).map((pod) => crashLoopSeconds - ageSeconds(pod, now));
   const left = looping.length === 0 ? undefined : Math.min(...looping);
   if (left !== undefined && left <= 0) {
-    return { kind: "failed", message: failure?.message ?? "the container crashes again and again" };
+    return { kind: "failed", message: failure?.message ?? "the container crashes again and again", ...known };
   }
   if (needsRaise(attempt)) {
     return { kind: "raise", message: "more replicas were needed while none of its pods was ready" };

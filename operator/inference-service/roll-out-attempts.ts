@@ -2,6 +2,7 @@
 
 import type { Deployment } from "kubernetes-types/apps/v1.js";
 import { z } from "zod";
+import { type FailureReason, failureReasons } from "../api/conditions.ts";
 import { rollOutAttemptsAnnotation } from "../api/group.ts";
 
 /**
@@ -17,6 +18,14 @@ const attemptsSchema = z.object({
   reason: z.enum(["failed", "raise"]),
   /** What the last attempt failed for. */
   message: z.string(),
+  /** What was wrong with its pods, if anything was: they are gone, and the status goes on saying it. */
+  failure: z
+    .object({
+      reason: z.custom<FailureReason>((reason) => typeof reason === "string" && Object.hasOwn(failureReasons, reason)),
+      message: z.string(),
+      code: z.string().exactOptional(),
+    })
+    .optional(),
 });
 
 export type RollOutAttempts = z.output<typeof attemptsSchema>;

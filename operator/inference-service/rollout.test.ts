@@ -194,6 +194,14 @@ describe("an attempt", () => {
 });
 
 describe("after a failure", () => {
+  test("what was wrong with its pods is known when they are gone", () => {
+    const failing = decide({ live: liveOf("B"), pods: [podOf("B", { state: corrupt })] });
+    const wrong = { reason: "ChecksumMismatch", code: "CHECKSUM_MISMATCH" };
+    expect(failing.failure).toMatchObject(wrong);
+    const later = decide({ live: failing.deployment, pods: [] });
+    expect(later).toMatchObject({ isRolledBack: true, failure: wrong });
+  });
+
   const attempts: RollOutAttempts = {
     revision: "B",
     failed: 3,

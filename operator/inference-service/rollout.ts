@@ -6,6 +6,7 @@ import { type Finding, finding, rfc3339 } from "../api/conditions.ts";
 import { revisionLabel } from "../api/group.ts";
 import type { InferenceServiceStatus } from "../api/inference-service-status.ts";
 import { stateOfAttempt } from "./attempt-failure.ts";
+import type { Failure } from "./failure.ts";
 import { inPlaceStrategy, isInPlace, secondsUntilInPlace } from "./in-place.ts";
 import { type RollOutAttempts, readAttempts, retrySeconds, withAttempts } from "./roll-out-attempts.ts";
 
@@ -34,6 +35,8 @@ export interface RolloutDecision {
   readonly model: Pick<ModelStatus, "servingRevision" | "pendingRevision" | "attempts" | "nextAttemptTime">;
   /** The spec's revision has failed, and the serving one is back. */
   readonly isRolledBack: boolean;
+  /** What was wrong with the pods of the revision that was rolled back. */
+  readonly failure?: Failure | undefined;
   /** Overrides what the counts say. */
   readonly finding?: Finding<"RolloutComplete">;
   readonly requeueAfterSeconds?: number;
@@ -103,8 +106,13 @@ function judge(input: RolloutInput, attempted: Attempted): RolloutDecision {
   const failed = (attempts?.failed ?? 0) + (state.kind === "failed" ? 1 : 0);
   const next = rfc3339(new Date(now.getTime() + retrySeconds(failed) * 1000));
   const retry = wanted.spec?.strategy?.type === "Recreate" ? {} : { next };
-  const noted = { revision, failed, ...retry, reason: state.kind, message: state.message };
+  const { kind, message } = state;
+  const noted = { revision, failed, ...retry, reason: kind, message, ...(kind === "failed" && reasonOf(state)) };
   return rollBack(input, { serving, attempts: noted, model });
+}
+
+function reasonOf({ failure }: { readonly failure?: Failure }): Pick<RollOutAttempts, "failure"> {
+  return failure === undefined ? {} : { failure };
 }
 
 function served(servingRevision: string | undefined): Known {
@@ -188,6 +196,7 @@ function rollBack(input: RolloutInput, { serving, attempts, model }: RollBack): 
     revision,
     model: { ...model, attempts: failed, ...(next === undefined ? {} : { nextAttemptTime: next }) },
     isRolledBack: true,
+    failure: attempts.failure,
     finding: finding(
       "RolloutComplete",
       "False",

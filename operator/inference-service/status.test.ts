@@ -358,6 +358,7 @@ describe("a revision that was rolled back", () => {
     revision: "new",
     reason: "ModelNotFound",
     message: "the model could not be downloaded: 404",
+    code: "NOT_FOUND",
     time: "2026-03-01T11:59:00Z",
   };
   const model = { revision: "new", servingRevision: "0123456789", pendingRevision: "new", attempts: 1 };
@@ -383,8 +384,9 @@ describe("a revision that was rolled back", () => {
     revision: "new",
     model: { servingRevision: "0123456789", pendingRevision: "new", attempts: 1 },
     isRolledBack: true,
+    failure: { reason: "ModelNotFound", message: lastFailure.message, code: "NOT_FOUND" },
     finding: finding("RolloutComplete", "False", "RolledBack", "why"),
-  };
+  } as const;
   const pods = [makePod({ ready: true })];
 
   test("leaves the service ready, for the earlier spec, and says what failed", () => {
@@ -398,6 +400,12 @@ describe("a revision that was rolled back", () => {
     });
     expect(status.conditions[0]?.observedGeneration).toBe(4);
     expect(status.model).toEqual({ ...model, lastFailure });
+  });
+
+  test("has its failure in the status although its pods went before they could be looked at again", () => {
+    const unaware = makeInferenceService({ generation: 5, status: { model } });
+    const { model: seen } = computeStatus({ service: unaware, deployment, pods, rollout }, now);
+    expect(seen?.lastFailure).toEqual({ ...lastFailure, time: "2026-03-01T12:00:00Z" });
   });
 
   test("is remembered while nothing is decided, because the service is paused", () => {

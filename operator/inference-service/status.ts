@@ -2,16 +2,7 @@
 
 import type { Deployment } from "kubernetes-types/apps/v1.js";
 import type { Pod } from "kubernetes-types/core/v1.js";
-import {
-  type AnyFinding,
-  type Condition,
-  type FailureReason,
-  type Finding,
-  failureReasons,
-  finding,
-  mergeConditions,
-  rfc3339,
-} from "../api/conditions.ts";
+import { type AnyFinding, type Condition, type Finding, finding, mergeConditions, rfc3339 } from "../api/conditions.ts";
 import { pausedAnnotation, revisionLabel } from "../api/group.ts";
 import type { InferenceService } from "../api/inference-service.ts";
 import type { InferenceServiceStatus } from "../api/inference-service-status.ts";
@@ -147,7 +138,7 @@ function newestServes({ counts, newest, decided }: View): boolean {
 
 function modelFinding(view: View): Finding<"ModelReady"> {
   const { service, counts, revision, newest } = view;
-  const failure = view.failure ?? failureBefore(view);
+  const failure = modelFailure(view);
   const loaded = finding("ModelReady", "True", "Loaded", `a pod has loaded revision ${revision}`);
   if (newest.some(hasLoaded)) return loaded;
   if (failure !== undefined) return finding("ModelReady", "False", failure.reason, failure.message);
@@ -161,21 +152,15 @@ function modelFinding(view: View): Finding<"ModelReady"> {
   return finding("ModelReady", "Unknown", "Loading", "no pod of the newest revision has loaded the model yet");
 }
 
-/** Of a revision that was rolled back no pod is left to be looked at. */
-function failureBefore({ service, revision, decided }: View): Failure | undefined {
-  const { lastFailure } = service.status?.model ?? {};
-  if (decided?.isRolledBack !== true || lastFailure === undefined || lastFailure.revision !== revision)
-    return undefined;
-  const { reason, message } = lastFailure;
-  return isFailureReason(reason) ? { reason, message } : undefined;
-}
-
-function isFailureReason(text: string): text is FailureReason {
-  return Object.hasOwn(failureReasons, text);
+/** Of a revision that was rolled back there may be no pod left to be looked at. */
+function modelFailure({ failure, decided }: View): Failure | undefined {
+  return failure ?? decided?.failure;
 }
 
 /** A failure stays until another one takes its place, and keeps its time while it is the same. */
-function modelStatus({ service, revision, failure, decided }: View, now: Date): Pick<ReconciledStatus, "model"> {
+function modelStatus(view: View, now: Date): Pick<ReconciledStatus, "model"> {
+  const { service, revision, decided } = view;
+  const failure = modelFailure(view);
   const before = service.status?.model?.lastFailure;
   // Never an empty object: server-side apply would turn it into null, which the schema refuses.
   if (revision === undefined) return {};
