@@ -10,6 +10,8 @@ export default defineConfig({
           name: "unit",
           include: ["operator/**/*.test.ts", "server-image/**/*.test.ts", "test/**/*.test.ts"],
           exclude: ["**/node_modules/**", "test/integration/**", "test/conformance/**", "test/e2e/**"],
+          // A test that hangs is to fail, not one that waits for a core.
+          testTimeout: 30_000,
         },
       },
       {
