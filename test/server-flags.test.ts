@@ -1,9 +1,12 @@
 // What the operator says on the server's command line is what the server understands: the two share no code.
 
+import { readFile } from "node:fs/promises";
 import { expect, test } from "vitest";
+import { parse } from "yaml";
 import { makeInferenceService } from "../operator/api/testing.ts";
 import { makePodTemplate } from "../operator/resources/pod-template.ts";
 import { parseConfig } from "../server-image/config.ts";
+import { DATATYPES } from "../server-image/tensors/datatypes.ts";
 import { everyField } from "./integration/every-field.ts";
 
 function configOf(predictor: object) {
@@ -59,4 +62,12 @@ test("of a model that is mounted", () => {
     storageUri: "oci://example.com/m:7",
     ociRoot: "/mnt/oci",
   });
+});
+
+test("the datatypes that a contract may name are those that the server knows", async () => {
+  const file = new URL("../crds/serving.plimsoll.dev_inferenceservices.yaml", import.meta.url);
+  const { spec } = parse(await readFile(file, "utf8"));
+  const { predictor } = spec.versions[0].schema.openAPIV3Schema.properties.spec.properties;
+  const { inputs } = predictor.properties.model.properties.contract.properties;
+  expect(inputs.items.properties.datatype.enum).toEqual(DATATYPES);
 });

@@ -4,17 +4,10 @@ import { X509Certificate } from "node:crypto";
 import { beforeEach, describe, expect, test } from "vitest";
 import { ApiError } from "../kube/errors.ts";
 import { secrets } from "../kube/resource-types.ts";
-import type { Logger } from "../kube/types.ts";
+import { silentLogger } from "../kube/testing.ts";
 import { AuthorityStore } from "./authority-store.ts";
 import { InMemoryClient } from "./in-memory-client.ts";
 
-const logger: Logger = {
-  debug: () => undefined,
-  info: () => undefined,
-  warn: () => undefined,
-  error: () => undefined,
-  child: () => logger,
-};
 const ref = { namespace: "plimsoll-system", name: "plimsoll-external-metrics" };
 const what = "Secret plimsoll-system/plimsoll-external-metrics";
 const dayMs = 24 * 60 * 60 * 1000;
@@ -29,7 +22,7 @@ beforeEach(() => {
 });
 
 function makeStore(mayWrite = true): AuthorityStore {
-  return new AuthorityStore({ client, ...ref, mayWrite: () => mayWrite, now: () => nowMs, logger });
+  return new AuthorityStore({ client, ...ref, mayWrite: () => mayWrite, now: () => nowMs, logger: silentLogger });
 }
 
 async function damage(data: Record<string, string | null>): Promise<void> {

@@ -2,18 +2,12 @@
 
 import { beforeEach, describe, expect, test } from "vitest";
 import { apiServices, endpointSlices, services } from "../kube/resource-types.ts";
-import type { KubeObject, Logger, ObjectRef, ResourceType } from "../kube/types.ts";
+import { silentLogger } from "../kube/testing.ts";
+import type { KubeObject, ObjectRef, ResourceType } from "../kube/types.ts";
 import { InMemoryClient } from "./in-memory-client.ts";
 import { Registrar } from "./registration.ts";
 import { apiServiceName, type Reach } from "./registration-objects.ts";
 
-const logger: Logger = {
-  debug: () => undefined,
-  info: () => undefined,
-  warn: () => undefined,
-  error: () => undefined,
-  child: () => logger,
-};
 const namespace = "plimsoll-system";
 const ref = { namespace, name: "plimsoll-external-metrics" };
 const service = "Service plimsoll-system/plimsoll-external-metrics";
@@ -31,7 +25,10 @@ beforeEach(() => {
 });
 
 function ensure(reach: Reach = outside, mayWrite = true) {
-  return new Registrar({ client, namespace, reach, mayWrite: () => mayWrite, logger }).ensure(bundle, signal);
+  return new Registrar({ client, namespace, reach, mayWrite: () => mayWrite, logger: silentLogger }).ensure(
+    bundle,
+    signal,
+  );
 }
 
 async function change<T extends KubeObject>(type: ResourceType<T>, where: ObjectRef, patch: object): Promise<void> {

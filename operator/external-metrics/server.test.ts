@@ -8,21 +8,13 @@ import { connect, type SecureVersion, type TLSSocket } from "node:tls";
 import type { SubjectAccessReview } from "kubernetes-types/authorization/v1.js";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { systemClock } from "../kube/clock.ts";
-import type { Logger } from "../kube/types.ts";
+import { silentLogger } from "../kube/testing.ts";
 import { Authorizer } from "./authorization.ts";
 import { createAuthority, issueServingCertificate } from "./certificate.ts";
 import { type Identity, makeAuthority, makeClient } from "./front-proxy-certificates.ts";
 import type { FrontProxyTrust } from "./front-proxy-trust.ts";
 import { InMemoryClient } from "./in-memory-client.ts";
 import { MetricsServer } from "./server.ts";
-
-const logger: Logger = {
-  debug: () => undefined,
-  info: () => undefined,
-  warn: () => undefined,
-  error: () => undefined,
-  child: () => logger,
-};
 
 const serverName = "plimsoll-external-metrics.plimsoll-system.svc";
 const metricPath = "/apis/external.metrics.k8s.io/v1beta1/namespaces/vision/plimsoll_request_rate";
@@ -62,7 +54,7 @@ const source = {
 function makeServer(): MetricsServer {
   const authorizer = new Authorizer({ client: api, clock: systemClock, rememberMs: 0 });
   return new MetricsServer(
-    { source, authorizer, now: () => nowMs, maxSampleAgeMs: 30_000, logger },
+    { source, authorizer, now: () => nowMs, maxSampleAgeMs: 30_000, logger: silentLogger },
     { serving, trust },
   );
 }

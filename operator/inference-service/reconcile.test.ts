@@ -9,17 +9,11 @@ import type { RawInferenceService } from "../api/inference-service.ts";
 import { makeInferenceService } from "../api/testing.ts";
 import { ApiError, ConflictError, TerminalError } from "../kube/errors.ts";
 import { Store } from "../kube/store.ts";
-import type { KubeClient, KubeObject, Logger, WriteOptions } from "../kube/types.ts";
+import { silentLogger } from "../kube/testing.ts";
+import type { KubeClient, KubeObject, WriteOptions } from "../kube/types.ts";
 import { createReconciler, type Listers } from "./reconcile.ts";
 
 const now = new Date("2026-03-01T12:00:00Z");
-const silent: Logger = {
-  debug: () => undefined,
-  info: () => undefined,
-  warn: () => undefined,
-  error: () => undefined,
-  child: () => silent,
-};
 
 function emptyStore<T extends KubeObject>(): Store<T> {
   return new Store<T>({
@@ -81,7 +75,7 @@ class Stage {
       now: () => now,
       events: { record: (_object, { reason }) => void this.events.push(reason) },
     });
-    return reconcile(key, AbortSignal.timeout(60_000), { reconcileId: "r1", logger: silent });
+    return reconcile(key, AbortSignal.timeout(60_000), { reconcileId: "r1", logger: silentLogger });
   }
 
   /** The conditions that were written, as `status reason: message`. */

@@ -8,14 +8,9 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import type { Cancellation } from "../cancellation.ts";
 import { parseConfig } from "../config.ts";
 import { InferenceError } from "../inference-error.ts";
-import type {
-  ExecutionPlan,
-  InferenceRequest,
-  InferenceResult,
-  Readiness,
-  ServedModel,
-} from "../models/served-model.ts";
+import type { InferenceRequest, InferenceResult, Readiness, ServedModel } from "../models/served-model.ts";
 import { StatisticsRecorder } from "../models/statistics.ts";
+import { ONE_WORKER } from "../models/test-plan.ts";
 import { recordingLog } from "../test-server.ts";
 import { IoThreads, type IoThreadsOptions } from "./io-threads.ts";
 
@@ -30,16 +25,7 @@ const METADATA = {
   inputs: [{ name: "x", datatype: "FP32", shape: [-1] }],
   outputs: [{ name: "y", datatype: "FP32", shape: [-1] }],
 } as const;
-const PLAN: ExecutionPlan = {
-  executionProvider: "cpu",
-  workers: 1,
-  threadsPerWorker: 1,
-  inline: false,
-  ioThreads: 2,
-  batchable: true,
-  maxBatchSize: 8,
-  batchDelayMs: 0,
-};
+const PLAN = { ...ONE_WORKER, ioThreads: 2 };
 
 type Infer = (request: InferenceRequest, cancellation: Cancellation) => Promise<InferenceResult>;
 

@@ -3,20 +3,11 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
 import { TINY } from "../models/test-calibration.ts";
+import { ONE_WORKER } from "../models/test-plan.ts";
 import { recordingLog } from "../test-server.ts";
 import { type KeepLoadLineOptions, keepLoadLine } from "./keep-load-line.ts";
 import { ThreadBoard } from "./thread-board.ts";
 
-const PLAN: KeepLoadLineOptions["loaded"]["plan"] = {
-  executionProvider: "cpu",
-  workers: 1,
-  threadsPerWorker: 1,
-  inline: false,
-  ioThreads: 1,
-  batchable: true,
-  maxBatchSize: 8,
-  batchDelayMs: 0,
-};
 const CALIBRATION = { ...TINY, rowsPerSecond: 100, cpuSecondsPerRow: 0.005 };
 
 function keep({
@@ -24,13 +15,13 @@ function keep({
   calibration = {},
   ...options
 }: Partial<Omit<KeepLoadLineOptions, "loaded">> & {
-  readonly plan?: Partial<typeof PLAN>;
+  readonly plan?: Partial<typeof ONE_WORKER>;
   readonly calibration?: Partial<typeof CALIBRATION> | { readonly cpuSecondsPerRow: undefined };
 } = {}) {
   const { log, lines } = recordingLog();
   const board = new ThreadBoard(1);
   const kept = keepLoadLine({
-    loaded: { plan: { ...PLAN, ...plan }, calibration: { ...CALIBRATION, ...calibration } },
+    loaded: { plan: { ...ONE_WORKER, ...plan }, calibration: { ...CALIBRATION, ...calibration } },
     ioCpuSeconds: { "v2-rest": 0.001 },
     saturation: undefined,
     cpus: 2,

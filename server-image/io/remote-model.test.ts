@@ -6,14 +6,9 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 
 import { Cancellation } from "../cancellation.ts";
 import { InferenceError } from "../inference-error.ts";
-import type {
-  ExecutionPlan,
-  InferenceRequest,
-  InferenceResult,
-  Readiness,
-  ServedModel,
-} from "../models/served-model.ts";
+import type { InferenceRequest, InferenceResult, Readiness, ServedModel } from "../models/served-model.ts";
 import { StatisticsRecorder } from "../models/statistics.ts";
+import { ONE_WORKER } from "../models/test-plan.ts";
 import { bytesIn, numbersOf, tensorOf } from "../models/test-runner.ts";
 import type { Tensor } from "../tensors/datatypes.ts";
 import { RemoteInferences, RemoteModel } from "./remote-model.ts";
@@ -31,16 +26,7 @@ afterEach(() => {
 });
 
 const METADATA = { name: "m", version: "1", platform: "onnx_onnxv1", inputs: [], outputs: [] };
-const PLAN: ExecutionPlan = {
-  executionProvider: "cpu",
-  workers: 1,
-  threadsPerWorker: 1,
-  inline: false,
-  ioThreads: 2,
-  batchable: true,
-  maxBatchSize: 8,
-  batchDelayMs: 0,
-};
+const PLAN = { ...ONE_WORKER, ioThreads: 2 };
 
 /** The model as a second I/O thread sees it, and what the main thread's model is asked. */
 function connect(infer: Infer, readiness: Readiness = { ready: true }) {

@@ -7,21 +7,13 @@ import type { IoProbe } from "../models/model.ts";
 import type { RunRequest } from "../models/runner.ts";
 import { candidateShapes, randomInputs } from "../models/sample-inputs.ts";
 import type { ExecutionPlan, ServedModel } from "../models/served-model.ts";
+import { ONE_WORKER } from "../models/test-plan.ts";
 import { answerHttp } from "../protocols/answer-http.ts";
 import type { TensorSpec } from "../tensors/datatypes.ts";
 import { recordingLog } from "../test-server.ts";
 import type { MeasureIoOptions } from "./measure-io.ts";
 
-const PLAN: ExecutionPlan = {
-  executionProvider: "cpu",
-  workers: 1,
-  threadsPerWorker: 1,
-  inline: false,
-  ioThreads: 1,
-  batchable: true,
-  maxBatchSize: 8,
-  batchDelayMs: 5000,
-};
+const PLAN = { ...ONE_WORKER, batchDelayMs: 5000 };
 
 export interface TestProbe {
   readonly inputs: readonly TensorSpec[];

@@ -6,6 +6,7 @@ import { Cancellation } from "../cancellation.ts";
 import { ReadyModel, type ReadyModelParts } from "./ready-model.ts";
 import type { Readiness } from "./served-model.ts";
 import { StatisticsRecorder } from "./statistics.ts";
+import { ONE_WORKER } from "./test-plan.ts";
 import { asking, makeManualBatcher, numbersOf } from "./test-runner.ts";
 
 function make(parts: Partial<ReadyModelParts> = {}, options: Parameters<typeof makeManualBatcher>[1] = {}) {
@@ -13,16 +14,7 @@ function make(parts: Partial<ReadyModelParts> = {}, options: Parameters<typeof m
   const state = { readiness: { ready: true } as Readiness };
   const model = new ReadyModel({
     metadata: { name: "m", version: "1", platform: "onnx_onnxv1", inputs: [], outputs: [] },
-    plan: {
-      executionProvider: "cpu",
-      workers: 1,
-      threadsPerWorker: 1,
-      inline: false,
-      ioThreads: 1,
-      batchable: true,
-      maxBatchSize: 8,
-      batchDelayMs: 0,
-    },
+    plan: ONE_WORKER,
     batcher: queue.batcher,
     statistics: queue.statistics,
     versionLabels: ["stable"],

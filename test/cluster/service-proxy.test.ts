@@ -1,11 +1,12 @@
 // The service proxy, which follows what the API server tells and outlives what it cannot understand.
 
-import { EventEmitter, on, once } from "node:events";
-import { type AddressInfo, connect, createServer } from "node:net";
+import { EventEmitter, on } from "node:events";
+import { connect } from "node:net";
 import type { Service } from "kubernetes-types/core/v1.js";
 import type { EndpointPort, EndpointSlice } from "kubernetes-types/discovery/v1.js";
 import { afterEach, expect, test } from "vitest";
 import type { KubeClient, KubeObject, Logger, ResourceType, WatchEvent } from "../../operator/kube/types.ts";
+import { freePort } from "../free-port.ts";
 import { runServiceProxy } from "./service-proxy.ts";
 
 const stop = new AbortController();
@@ -33,15 +34,6 @@ function loggerOf(errors: string[]): Logger {
     child: () => logger,
   };
   return logger;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }
 
 function accepts(port: number): Promise<boolean> {

@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { KubeConfig } from "@kubernetes/client-node";
 import { type ClosableKubeClient, createKubeClient } from "../../operator/kube/client.ts";
 import { leases, namespaces } from "../../operator/kube/resource-types.ts";
-import type { KubeObject, Logger, ResourceType } from "../../operator/kube/types.ts";
+import { silentLogger } from "../../operator/kube/testing.ts";
+import type { KubeObject, ResourceType } from "../../operator/kube/types.ts";
 import { fakeStatus } from "../bench/scale/fake-status.ts";
 import { startCluster } from "../cluster/cluster.ts";
 import { installDefinitions } from "../cluster/install.ts";
@@ -28,15 +29,6 @@ const absentControllers = [
   "endpointslice-controller",
   "disruption-controller",
 ];
-
-/** The fake stumbles over objects that are gone, and recovers. */
-const silent: Logger = {
-  debug: () => undefined,
-  info: () => undefined,
-  warn: () => undefined,
-  error: () => undefined,
-  child: () => silent,
-};
 
 export interface SceneOptions {
   readonly name: string;
@@ -77,7 +69,8 @@ export class Scene implements AsyncDisposable {
     this.types = parts.types;
     this.#directory = parts.directory;
     this.log = join(parts.directory, "operator.log");
-    this.#fake = fakeStatus(parts.client, "faked", silent, this.#helpers.signal);
+    // The fake stumbles over objects that are gone, and recovers.
+    this.#fake = fakeStatus(parts.client, "faked", silentLogger, this.#helpers.signal);
   }
 
   static async start(options: SceneOptions): Promise<Scene> {

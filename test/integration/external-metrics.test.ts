@@ -1,8 +1,5 @@
 // external.metrics.k8s.io through the real aggregation layer: the real HPA controller reads what the server serves.
 
-import { once } from "node:events";
-import type { AddressInfo } from "node:net";
-import { createServer } from "node:net";
 import { KubeConfig } from "@kubernetes/client-node";
 import type { HorizontalPodAutoscaler } from "kubernetes-types/autoscaling/v2.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -12,9 +9,10 @@ import type { MetricSample } from "../../operator/external-metrics/source.ts";
 import { type ClosableKubeClient, createKubeClient } from "../../operator/kube/client.ts";
 import { systemClock } from "../../operator/kube/clock.ts";
 import { apiServices, deployments, horizontalPodAutoscalers, namespaces } from "../../operator/kube/resource-types.ts";
-import type { Logger } from "../../operator/kube/types.ts";
+import { silentLogger } from "../../operator/kube/testing.ts";
 import { startCluster } from "../cluster/cluster.ts";
 import type { Cluster, Gate } from "../cluster/running-cluster.ts";
+import { freePort } from "../free-port.ts";
 import { until } from "./until.ts";
 
 const operatorNamespace = "plimsoll-system";
@@ -25,7 +23,6 @@ const path = "/apis/external.metrics.k8s.io/v1beta1";
 const rate = `${path}/namespaces/default/plimsoll_request_rate`;
 const ofEcho = `?labelSelector=${encodeURIComponent(`${inferenceServiceLabel}=echo`)}`;
 const insidePort = 16_543;
-const silent: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {}, child: () => silent };
 
 /** What the source knows of the service `echo` in `default`; undefined: nothing. */
 let requestRate: number | undefined;
@@ -64,14 +61,6 @@ afterAll(async () => {
   await cluster?.stop();
 });
 
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await once(server.listen(0, "127.0.0.1"), "listening");
-  const { port: free } = server.address() as AddressInfo;
-  await once(server.close(), "close");
-  return free;
-}
-
 function start(): void {
   controller = new AbortController();
   const sample = (): MetricSample | undefined =>
@@ -90,7 +79,7 @@ function start(): void {
     mayWrite: () => true,
     clock: systemClock,
     now: Date.now,
-    logger: silent,
+    logger: silentLogger,
     checkIntervalMs: 500,
   });
   running = metrics.run(controller.signal);

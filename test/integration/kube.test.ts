@@ -14,6 +14,7 @@ import { Reflector } from "../../operator/kube/reflector.ts";
 import { configMaps, customResourceDefinitions, deployments, events } from "../../operator/kube/resource-types.ts";
 import { getScale, setScale } from "../../operator/kube/scale.ts";
 import { Store } from "../../operator/kube/store.ts";
+import { silentLogger } from "../../operator/kube/testing.ts";
 import { compact } from "../../operator/kube/transform.ts";
 import type { KubeClient, KubeObject, Logger, ResourceType } from "../../operator/kube/types.ts";
 import { startCluster } from "../cluster/cluster.ts";
@@ -24,7 +25,6 @@ import { until } from "./until.ts";
 const byUser = { fieldManager: "somebody" };
 const managers = { fieldManager: "tester", createFieldManager: "tester-create" } as const;
 const hashAnnotation = "example.com/applied-hash";
-const silent: Logger = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {}, child: () => silent };
 
 let cluster: Cluster;
 let client: ClosableKubeClient;
@@ -337,7 +337,7 @@ describe("reflector", () => {
   test("shows what the API server has, through a restart of it and in pages", async () => {
     const store = new Store<KubeObject>({ onListenerError: () => {} });
     const problems: object[] = [];
-    const logger: Logger = { ...silent, warn: (fields) => problems.push(fields), child: () => logger };
+    const logger: Logger = { ...silentLogger, warn: (fields) => problems.push(fields), child: () => logger };
     const stop = new AbortController();
     const reflector = new Reflector({
       client,
@@ -376,7 +376,7 @@ describe("reflector", () => {
     const later: ResourceType<KubeObject> = { ...things, kind: "Later", plural: "laters" };
     const stop = new AbortController();
     const store = new Store<KubeObject>({ onListenerError: () => {} });
-    const reflector = new Reflector({ client, type: later, store, logger: silent, random: () => 0 });
+    const reflector = new Reflector({ client, type: later, store, logger: silentLogger, random: () => 0 });
     const running = reflector.run(stop.signal);
     const names = { plural: "laters", singular: "later", kind: "Later", listKind: "LaterList" };
     await client.apply(
@@ -401,7 +401,7 @@ test("events reach the object's history, and repeats are counted", async () => {
     client,
     reportingController: "example.com/tester",
     reportingInstance: "test",
-    logger: silent,
+    logger: silentLogger,
     signal: new AbortController().signal,
     clock: { nowMs: () => nowMs, schedule: () => () => {} },
   });

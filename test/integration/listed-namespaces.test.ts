@@ -11,19 +11,13 @@ let stage: Stage;
 
 beforeAll(async () => {
   stage = await Stage.start("listed");
-  for (const name of ["vision", "speech", "elsewhere"]) await kubectl("create", "namespace", name);
+  for (const name of ["vision", "speech", "elsewhere"]) await stage.kubectl("create", "namespace", name);
   await installOperator(stage.cluster, { watchNamespaces: ["vision", "speech", "later"] });
 });
 
 afterAll(async () => {
   await stage?.stop();
 });
-
-async function kubectl(...args: string[]): Promise<string> {
-  const { exitCode, stdout, stderr } = await stage.cluster.kubectl(args);
-  if (exitCode !== 0) throw new Error(stderr);
-  return stdout;
-}
 
 function manifest(namespace: string): ServiceManifest {
   const autoScaling = { metrics: [{ type: "RequestRate", target: 10 }] };
@@ -42,7 +36,7 @@ function ready(namespace: string) {
 
 async function metricsOf(namespace: string): Promise<readonly { value: string }[]> {
   const path = `/apis/external.metrics.k8s.io/v1beta1/namespaces/${namespace}/plimsoll_request_rate`;
-  return (JSON.parse(await kubectl("get", "--raw", path)) as { items: { value: string }[] }).items;
+  return (JSON.parse(await stage.kubectl("get", "--raw", path)) as { items: { value: string }[] }).items;
 }
 
 test("services in listed namespaces are served and scaled, and one elsewhere is left alone", async () => {
@@ -70,12 +64,12 @@ test("services in listed namespaces are served and scaled, and one elsewhere is 
 });
 
 test("a listed namespace that is made later is taken up when its Role is there", async () => {
-  const log = () => kubectl("logs", "--namespace=plimsoll-system", "deployment/plimsoll-operator");
+  const log = () => stage.kubectl("logs", "--namespace=plimsoll-system", "deployment/plimsoll-operator");
   await until(async () => (await log()).includes('"namespace":"later"'), { what: "the log names what is missing" });
-  await kubectl("create", "namespace", "later");
+  await stage.kubectl("create", "namespace", "later");
   await stage.apply(manifest("later"));
   const role = new URL("../../install/listed-namespaces/namespace.yaml", import.meta.url).pathname;
-  await kubectl("apply", "--server-side", "--namespace=later", `--filename=${role}`);
+  await stage.kubectl("apply", "--server-side", "--namespace=later", `--filename=${role}`);
   await ready("later");
 });
 

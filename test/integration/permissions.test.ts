@@ -37,8 +37,8 @@ let stage: Stage;
 
 beforeAll(async () => {
   stage = await Stage.start("permissions");
-  await kubectl("create", "namespace", watched);
-  await kubectl("create", "namespace", own);
+  await stage.kubectl("create", "namespace", watched);
+  await stage.kubectl("create", "namespace", own);
   // As left by an operator that ran outside the cluster; of the other address type, so that it has to go.
   await stage.client.create(
     endpointSlices,
@@ -51,12 +51,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await stage?.stop();
 });
-
-async function kubectl(...args: string[]): Promise<string> {
-  const { exitCode, stdout, stderr } = await stage.cluster.kubectl(args);
-  if (exitCode !== 0) throw new Error(stderr);
-  return stdout;
-}
 
 /** One line for each resource with its verbs, as text. */
 function linesOf(rules: readonly PolicyRule[]): string[] {
@@ -234,7 +228,7 @@ async function exists(type: ResourceType<KubeObject>, child: string): Promise<vo
 describe("people", () => {
   beforeAll(async () => {
     for (const role of ["view", "edit", "admin"]) {
-      await kubectl(
+      await stage.kubectl(
         "create",
         "rolebinding",
         role,
@@ -268,9 +262,9 @@ describe("people", () => {
 
 describe("in all namespaces", () => {
   test("the service account may do what the golden file says", async () => {
-    await kubectl("apply", "--server-side", `--filename=${new URL("all-namespaces.yaml", install).pathname}`);
+    await stage.kubectl("apply", "--server-side", `--filename=${new URL("all-namespaces.yaml", install).pathname}`);
     const role = new URL("listed-namespaces/namespace.yaml", install).pathname;
-    await kubectl("delete", `--namespace=${watched}`, `--filename=${role}`);
+    await stage.kubectl("delete", `--namespace=${watched}`, `--filename=${role}`);
     await until(async () => (await ownPermissions("default")).length > 5, { what: "the permissions have changed" });
     await expect(await permissionsText()).toMatchFileSnapshot("testdata/permissions-all-namespaces.txt");
   });

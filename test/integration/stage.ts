@@ -51,6 +51,13 @@ export class Stage {
     await this.cluster.stop();
   }
 
+  /** What kubectl prints. Throws what it complains of. */
+  async kubectl(...args: string[]): Promise<string> {
+    const { exitCode, stdout, stderr } = await this.cluster.kubectl(args);
+    if (exitCode !== 0) throw new Error(stderr);
+    return stdout;
+  }
+
   manifest(name: string, predictor: Readonly<Record<string, unknown>> = {}): ServiceManifest {
     return {
       metadata: { name, namespace },

@@ -12,6 +12,7 @@ import type {
   ServedModel,
 } from "../../models/served-model.ts";
 import { StatisticsRecorder } from "../../models/statistics.ts";
+import { ONE_WORKER } from "../../models/test-plan.ts";
 import { recordingLog } from "../../test-server.ts";
 import { GrpcListener } from "./listener.ts";
 import { makeTestClient, type TestClient } from "./test-client.ts";
@@ -24,16 +25,7 @@ export const METADATA: ModelMetadata = {
   outputs: [{ name: "y", datatype: "FP32", shape: [-1, 3] }],
 };
 
-const PLAN: ExecutionPlan = {
-  executionProvider: "cpu",
-  workers: 2,
-  threadsPerWorker: 1,
-  inline: false,
-  ioThreads: 1,
-  batchable: true,
-  maxBatchSize: 8,
-  batchDelayMs: 0,
-};
+const PLAN = { ...ONE_WORKER, workers: 2 };
 
 /** Answers with its first input under the name of its output, unless the test replaces `infer`. */
 export class FakeModel implements ServedModel {

@@ -5,6 +5,8 @@ import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 
+import { freePort } from "../../../test/free-port.ts";
+
 const START_DEADLINE_MS = 30_000;
 
 export interface ServerProcess {
@@ -38,15 +40,6 @@ export async function startServerProcess(
     await exit;
   };
   return { port, stop };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }
 
 async function waitForPort(port: number, child: ChildProcess, output: () => string): Promise<void> {

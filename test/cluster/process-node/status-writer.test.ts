@@ -4,10 +4,10 @@ import type { PodStatus } from "kubernetes-types/core/v1.js";
 import { describe, expect, test } from "vitest";
 import type { Clock } from "../../../operator/kube/clock.ts";
 import { ApiError, ConnectionError } from "../../../operator/kube/errors.ts";
-import type { KubeClient, KubeObject, Logger } from "../../../operator/kube/types.ts";
+import { silentLogger } from "../../../operator/kube/testing.ts";
+import type { KubeClient, KubeObject } from "../../../operator/kube/types.ts";
 import { StatusWriter } from "./status-writer.ts";
 
-const silent: Logger = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent };
 /** Time passes at once. */
 const hasty: Clock = {
   nowMs: () => 0,
@@ -39,7 +39,7 @@ function makeWriter(answers: readonly (Error | undefined)[]): {
     client,
     clock: hasty,
     random: () => 0.5,
-    logger: silent,
+    logger: silentLogger,
     pod,
     signal: stop.signal,
   });

@@ -1,6 +1,6 @@
 // Starts the Python server to compare with: two uvicorn workers, which is the strongest that it can be on two cores.
 
-import { createServer } from "node:net";
+import { freePort } from "../../../free-port.ts";
 import type { BenchProcess, ProcessGroup } from "../process-group.ts";
 
 const WORKERS = 2;
@@ -35,20 +35,4 @@ export async function startFastApi(group: ProcessGroup, { python, modelPath, cor
     return ready === WORKERS ? true : undefined;
   }, START_TIMEOUT_MS);
   return { port, process: started };
-}
-
-/** A port that was free a moment ago; uvicorn cannot tell which one it took. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => {
-    server.listen(0, "127.0.0.1", resolve);
-  });
-  const address = server.address();
-  await new Promise((resolve) => {
-    server.close(resolve);
-  });
-  if (address === null || typeof address === "string") {
-    throw new Error("the system gave no port");
-  }
-  return address.port;
 }
