@@ -1,6 +1,7 @@
 // Finds the ready pods of a service, apart by whether Prometheus must know them already.
 
 import type { Pod } from "kubernetes-types/core/v1.js";
+import { conditionOf } from "../kube/conditions.ts";
 import type { ReadyPods } from "../scaling/observation.ts";
 
 /** Prometheus takes up discovered targets at most every 5 s. */
@@ -25,7 +26,7 @@ export function readyPods(pods: readonly Pod[], scrapeIntervalSeconds: number, n
 /** A terminating pod still answers, but its samples may end at any moment: nothing is expected of it. */
 function readySinceMs(pod: Pod): number | undefined {
   if (pod.metadata?.deletionTimestamp !== undefined) return undefined;
-  const ready = pod.status?.conditions?.find((condition) => condition.type === "Ready");
+  const ready = conditionOf(pod.status, "Ready");
   if (ready?.status !== "True") return undefined;
   const since = Date.parse(ready.lastTransitionTime ?? "");
   return Number.isNaN(since) ? 0 : since;

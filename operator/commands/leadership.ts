@@ -6,7 +6,7 @@ import type { KubeConfig } from "@kubernetes/client-node";
 import { fieldManager } from "../api/group.ts";
 import type { RunConfig } from "../config.ts";
 import { createKubeClient } from "../kube/client.ts";
-import { systemClock } from "../kube/clock.ts";
+import { aborted, systemClock } from "../kube/clock.ts";
 import { LeaderElection } from "../kube/leader-election.ts";
 import type { MetricDefinition } from "../kube/metrics.ts";
 import type { Logger } from "../observability/logger.ts";
@@ -86,12 +86,4 @@ export function createLeadership(config: RunConfig, parts: LeadershipParts): Lea
       }
     },
   };
-}
-
-/** Resolves when the signal aborts. */
-export function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => {
-    signal.addEventListener("abort", () => resolve(), { once: true });
-  });
 }

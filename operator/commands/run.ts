@@ -11,7 +11,7 @@ import { ConfigError, type RunConfig } from "../config.ts";
 import { ExternalMetrics } from "../external-metrics/external-metrics.ts";
 import { createReconciler } from "../inference-service/reconcile.ts";
 import { type ClosableKubeClient, createKubeClient } from "../kube/client.ts";
-import { systemClock, wait } from "../kube/clock.ts";
+import { aborted, systemClock, wait } from "../kube/clock.ts";
 import { Controller } from "../kube/controller.ts";
 import { EventRecorder } from "../kube/events.ts";
 import { countRequest } from "../kube/metrics.ts";
@@ -24,7 +24,7 @@ import { collectSignals } from "../signals/collect.ts";
 import { createPrometheus } from "../signals/prometheus.ts";
 import { maxSampleAgeSeconds, rateWindowSeconds } from "../signals/queries.ts";
 import { Caches } from "./caches.ts";
-import { aborted, createLeadership, type Leadership, makeIdentity } from "./leadership.ts";
+import { createLeadership, type Leadership, makeIdentity } from "./leadership.ts";
 import { createMetricsSource } from "./metrics-source.ts";
 import { operatorMetrics } from "./operator-metrics.ts";
 

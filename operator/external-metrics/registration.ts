@@ -1,6 +1,7 @@
 // Registers the server with kube-apiserver, and keeps it registered without ever taking the place of another provider.
 
 import { fieldManager } from "../api/group.ts";
+import { conditionOf } from "../kube/conditions.ts";
 import { isConflict } from "../kube/errors.ts";
 import { type ApiService, apiServices, endpointSlices, services } from "../kube/resource-types.ts";
 import type { KubeClient, KubeObject, Logger, ObjectRef, ResourceType } from "../kube/types.ts";
@@ -127,7 +128,7 @@ function precondition({ metadata }: KubeObject): { uid?: string } {
 
 /** What kube-apiserver's own check of the server says. */
 function availabilityProblem(apiService: ApiService | undefined): string | undefined {
-  const available = apiService?.status?.conditions?.find(({ type }) => type === "Available");
+  const available = conditionOf(apiService?.status, "Available");
   if (available === undefined) return "kube-apiserver has not checked the APIService yet";
   if (available.status === "True") return undefined;
   return `kube-apiserver cannot use the APIService: ${available.reason ?? "Unknown"}: ${available.message ?? ""}`;

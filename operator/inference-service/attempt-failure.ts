@@ -5,6 +5,7 @@ import type { Pod } from "kubernetes-types/core/v1.js";
 import type { FailureReason } from "../api/conditions.ts";
 import { diagnose, isReady, podsOfRevision } from "./diagnosis.ts";
 import type { Failure } from "./failure.ts";
+import { rolloutCounts } from "./rollout-counts.ts";
 
 export interface Attempt {
   /** As it is, running the revision that is being rolled out. */
@@ -16,9 +17,9 @@ export interface Attempt {
 }
 
 export type AttemptState =
-  | { readonly kind: "failed"; readonly message: string; readonly failure?: Failure }
+  | { readonly kind: "failed"; readonly message: string; readonly failure: Failure | undefined }
   /** Not the revision's fault: replicas are needed at once, and nothing says yet that it can serve. */
-  | { readonly kind: "raise"; readonly message: string }
+  | { readonly kind: "raise"; readonly message: string; readonly failure?: undefined }
   /** `again`: seconds until time alone may have changed this. */
   | { readonly kind: "going on"; readonly again?: number };
 
@@ -48,14 +49,13 @@ const crashLoopSeconds = 60;
 
 export function stateOfAttempt(attempt: Attempt): AttemptState {
   const { deployment, revision, pods, now } = attempt;
-  const { metadata, status } = deployment;
+  const { observed, late } = rolloutCounts(deployment);
   // What the status says is about an earlier template.
-  if ((status?.observedGeneration ?? 0) < (metadata?.generation ?? 0)) return { kind: "going on" };
+  if (!observed) return { kind: "going on" };
   const failure = diagnose({ pods, revision, deployment });
-  const known = failure === undefined ? {} : { failure };
-  if (isLate(deployment)) {
+  if (late) {
     const said = failure === undefined ? "its pods did not become ready" : failure.message;
-    return { kind: "failed", message: `not within the progress deadline: ${said}`, ...known };
+    return { kind: "failed", message: `not within the progress deadline: ${said}`, failure };
   }
   const own = podsOfRevision(pods, revision);
   // Where one pod can serve, the others' trouble is not the model's.
@@ -65,17 +65,12 @@ export function stateOfAttempt(attempt: Attempt): AttemptState {
   const looping = own.filter(isCrashLooping).map((pod) => crashLoopSeconds - ageSeconds(pod, now));
   const left = looping.length === 0 ? undefined : Math.min(...looping);
   if (left !== undefined && left <= 0) {
-    return { kind: "failed", message: failure?.message ?? "the container crashes again and again", ...known };
+    return { kind: "failed", message: failure?.message ?? "the container crashes again and again", failure };
   }
   if (needsRaise(attempt)) {
     return { kind: "raise", message: "more replicas were needed while none of its pods was ready" };
   }
   return left === undefined ? { kind: "going on" } : { kind: "going on", again: left };
-}
-
-function isLate({ status }: Deployment): boolean {
-  const progressing = status?.conditions?.find(({ type }) => type === "Progressing");
-  return progressing?.reason === "ProgressDeadlineExceeded";
 }
 
 function isCrashLooping({ status }: Pod): boolean {

@@ -2,6 +2,7 @@
 
 import type { Pod } from "kubernetes-types/core/v1.js";
 import type { InferenceServiceStatus } from "../api/inference-service-status.ts";
+import { conditionOf } from "../kube/conditions.ts";
 
 export type ColdStart = NonNullable<InferenceServiceStatus["coldStart"]>;
 
@@ -24,7 +25,7 @@ export function measureColdStart(pods: readonly Pod[], revision: string): ColdSt
 
 function phasesOf({ metadata, status }: Pod) {
   const since = (type: string) => {
-    const condition = status?.conditions?.find((candidate) => candidate.type === type);
+    const condition = conditionOf(status, type);
     return condition?.status === "True" ? Date.parse(condition.lastTransitionTime ?? "") : Number.NaN;
   };
   const containers = status?.containerStatuses ?? [];

@@ -6,6 +6,7 @@ import type {
   ContainerStatus,
   Pod,
 } from "kubernetes-types/core/v1.js";
+import { conditionOf } from "../kube/conditions.ts";
 import { type Failure, failure } from "./failure.ts";
 import { serverFailure } from "./server-failure.ts";
 
@@ -86,7 +87,7 @@ function endFailure(ended: ContainerStateTerminated, pod: Pod): Failure {
  * run began. Kubernetes' times are whole seconds.
  */
 function wasServing({ startedAt, finishedAt }: ContainerStateTerminated, { status }: Pod): boolean {
-  const ready = status?.conditions?.find(({ type }) => type === "Ready");
+  const ready = conditionOf(status, "Ready");
   const changedMs = Date.parse(ready?.lastTransitionTime ?? "");
   return changedMs > Date.parse(startedAt ?? "") && changedMs >= Date.parse(finishedAt ?? "");
 }

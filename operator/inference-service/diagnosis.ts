@@ -3,8 +3,10 @@
 import type { Deployment } from "kubernetes-types/apps/v1.js";
 import type { Pod } from "kubernetes-types/core/v1.js";
 import { revisionLabel } from "../api/group.ts";
+import { conditionOf } from "../kube/conditions.ts";
 import { containerFailure } from "./container-failure.ts";
 import { type Failure, failure } from "./failure.ts";
+import { rolloutCounts } from "./rollout-counts.ts";
 import { schedulingFailure } from "./scheduling-failure.ts";
 
 export interface DiagnosisInput {
@@ -41,7 +43,7 @@ export function podsOfRevision(pods: readonly Pod[], revision: string): readonly
 }
 
 export function isReady(pod: Pod): boolean {
-  return pod.status?.conditions?.find(({ type }) => type === "Ready")?.status === "True";
+  return conditionOf(pod.status, "Ready")?.status === "True";
 }
 
 /** Whether the startup probes have passed: the model is loaded and warmed up, though the pod may be overloaded now. */
@@ -56,14 +58,14 @@ function first(failures: readonly (Failure | undefined)[]): Failure | undefined 
 }
 
 function placementFailure({ status }: Pod): Failure | undefined {
-  const scheduled = status?.conditions?.find(({ type }) => type === "PodScheduled");
+  const scheduled = conditionOf(status, "PodScheduled");
   return scheduled?.status === "False" ? schedulingFailure(scheduled.message ?? scheduled.reason ?? "") : undefined;
 }
 
 /** Said by the ReplicaSet's controller when the API server refuses a pod; the pod's name is another one each time. */
-function creationFailure({ metadata, status }: Deployment): Failure | undefined {
-  if ((status?.observedGeneration ?? 0) < (metadata?.generation ?? 0)) return undefined;
-  const refused = status?.conditions?.find(({ type }) => type === "ReplicaFailure");
+function creationFailure(deployment: Deployment): Failure | undefined {
+  if (!rolloutCounts(deployment).observed) return undefined;
+  const refused = conditionOf(deployment.status, "ReplicaFailure");
   if (refused?.status !== "True" || refused.reason !== "FailedCreate") return undefined;
   const message = (refused.message ?? "").replace(/^pods "[^"]*" is forbidden: /, "");
   return message.startsWith("exceeded quota")

@@ -3,6 +3,7 @@
 import type { Deployment, DeploymentStrategy } from "kubernetes-types/apps/v1.js";
 import type { Pod } from "kubernetes-types/core/v1.js";
 import { revisionLabel } from "../api/group.ts";
+import { conditionOf } from "../kube/conditions.ts";
 import { isReady, podsOfRevision } from "./diagnosis.ts";
 
 /** One old pod goes before the new one comes. */
@@ -36,7 +37,7 @@ export function secondsUntilInPlace(pods: readonly Pod[], revision: string, now:
 }
 
 function waitsForAcceleratorSince({ status }: Pod): number | undefined {
-  const scheduled = status?.conditions?.find(({ type }) => type === "PodScheduled");
+  const scheduled = conditionOf(status, "PodScheduled");
   if (scheduled?.status !== "False" || scheduled.reason !== "Unschedulable") return undefined;
   return noAccelerator.test(scheduled.message ?? "") ? Date.parse(scheduled.lastTransitionTime ?? "") : undefined;
 }

@@ -18,6 +18,7 @@ import { type InferenceService, parseInferenceService, type RawInferenceService 
 import { inferenceServiceStatusSchema } from "../api/inference-service-status.ts";
 import { type ApplyResult, applyOwned } from "../kube/apply.ts";
 import { applyStatus } from "../kube/apply-status.ts";
+import { conditionOf } from "../kube/conditions.ts";
 import type { ReconcileContext, ReconcileResult } from "../kube/controller.ts";
 import { ApiError, ConflictError, NotControlledError, TerminalError } from "../kube/errors.ts";
 import type { EventRecorder } from "../kube/events.ts";
@@ -36,7 +37,7 @@ import { makePodDisruptionBudget } from "../resources/pod-disruption-budget.ts";
 import type { PodSettings } from "../resources/pod-template.ts";
 import { makeService } from "../resources/service.ts";
 import { planRollout } from "./plan-rollout.ts";
-import { computeStatus } from "./status.ts";
+import { computeStatus, type StatusInput } from "./status.ts";
 import { statusEvents } from "./status-events.ts";
 
 /** What is read from caches. */
@@ -81,10 +82,10 @@ export function createReconciler(options: ReconcilerOptions) {
       throw new TerminalError(`InferenceService ${key} is not valid: ${message}`);
     }
     const service = parsed.data;
+    const say = (seen: Omit<StatusInput, "service" | "pods">) =>
+      report(computeStatus({ service, pods: options.listers.podsOf(key), ...seen }, options.now()));
     if (service.metadata.annotations?.[pausedAnnotation] === "true") {
-      const deployment = ownDeployment(options, service);
-      const pods = options.listers.podsOf(key);
-      await report(computeStatus({ service, deployment, pods, paused: true }, options.now()));
+      await say({ deployment: ownDeployment(options, service), paused: true });
       return {};
     }
     const rollout = await decideRevision(options, service, signal);
@@ -92,16 +93,13 @@ export function createReconciler(options: ReconcilerOptions) {
       rollout.requeueAfterSeconds === undefined ? {} : { requeueAfterSeconds: rollout.requeueAfterSeconds };
     try {
       const deployment = await new Application(options, service, signal).applyAll(rollout.deployment, logger);
-      const pods = options.listers.podsOf(key);
-      await report(computeStatus({ service, deployment, pods, rollout }, options.now()));
+      await say({ deployment, rollout });
       return requeue;
     } catch (error) {
       const blocked = blockedBy(error);
       if (blocked === undefined) throw error;
       // What was made before may well be serving.
-      const deployment = ownDeployment(options, service);
-      const pods = options.listers.podsOf(key);
-      await report(computeStatus({ service, deployment, pods, rollout, blocked }, options.now()));
+      await say({ deployment: ownDeployment(options, service), rollout, blocked });
       // Quotas and policies change without any event that this program sees, and often soon.
       if (blocked.reason === "ChildRefused") throw error;
       logger.warn({ err: error }, "children cannot be made");
@@ -274,7 +272,7 @@ class Application {
 
   /** Caches hold only what is labelled as ours. Once a name was taken, look before trying to create again. */
   async #stranger<T extends KubeObject>(type: ResourceType<T>): Promise<T | undefined> {
-    const ready = this.#service.status?.conditions?.find((condition) => condition.type === "Ready");
+    const ready = conditionOf(this.#service.status, "Ready");
     if (ready?.reason !== "ChildNotControlled") return undefined;
     return this.#options.client.get(type, this.#ref(), { signal: this.#signal });
   }

@@ -9,6 +9,7 @@ import { stateOfAttempt } from "./attempt-failure.ts";
 import type { Failure } from "./failure.ts";
 import { inPlaceStrategy, isInPlace, secondsUntilInPlace } from "./in-place.ts";
 import { type RollOutAttempts, readAttempts, retrySeconds, withAttempts } from "./roll-out-attempts.ts";
+import { isComplete, rolloutCounts } from "./rollout-counts.ts";
 
 type ModelStatus = NonNullable<InferenceServiceStatus["model"]>;
 
@@ -48,7 +49,7 @@ export function mayConcernReplicaSets(input: Omit<RolloutInput, "replicaSets">):
   const revision = revisionOf(wanted);
   if (live === undefined) return false;
   if (revisionOf(live) !== revision) return true;
-  if (isComplete(live)) return false;
+  if (isComplete(rolloutCounts(live))) return false;
   const { servingRevision = revision } = previous ?? {};
   return servingRevision !== revision || pods.some(({ metadata }) => metadata?.labels?.[revisionLabel] !== revision);
 }
@@ -59,7 +60,7 @@ export function decideRollout(input: RolloutInput): RolloutDecision {
   if (live === undefined || revision === undefined) {
     return { deployment: wanted, revision, model: served(previous?.servingRevision), isRolledBack: false };
   }
-  if (isComplete(live) && revisionOf(live) === revision) {
+  if (isComplete(rolloutCounts(live)) && revisionOf(live) === revision) {
     // Without a pod it is complete, and proves nothing.
     const serving = (live.spec?.replicas ?? 0) > 0 ? revision : previous?.servingRevision;
     return { deployment: wanted, revision, model: served(serving), isRolledBack: false };
@@ -106,29 +107,13 @@ function judge(input: RolloutInput, attempted: Attempted): RolloutDecision {
   const failed = (attempts?.failed ?? 0) + (state.kind === "failed" ? 1 : 0);
   const next = rfc3339(new Date(now.getTime() + retrySeconds(failed) * 1000));
   const retry = wanted.spec?.strategy?.type === "Recreate" ? {} : { next };
-  const { kind, message } = state;
-  const noted = { revision, failed, ...retry, reason: kind, message, ...(kind === "failed" && reasonOf(state)) };
+  const { kind, message, failure } = state;
+  const noted = { revision, failed, ...retry, reason: kind, message, failure };
   return rollBack(input, { serving, attempts: noted, model });
-}
-
-function reasonOf({ failure }: { readonly failure?: Failure }): Pick<RollOutAttempts, "failure"> {
-  return failure === undefined ? {} : { failure };
 }
 
 function served(servingRevision: string | undefined): Known {
   return servingRevision === undefined ? {} : { servingRevision };
-}
-
-/** Everywhere the same revision, all of it available. Says nothing while the Deployment's controller is behind. */
-function isComplete({ metadata, spec, status }: Deployment): boolean {
-  const { observedGeneration = 0, replicas = 0, updatedReplicas = 0, availableReplicas = 0 } = status ?? {};
-  const wanted = spec?.replicas ?? 0;
-  return (
-    observedGeneration >= (metadata?.generation ?? 0) &&
-    updatedReplicas >= wanted &&
-    availableReplicas >= wanted &&
-    replicas === updatedReplicas
-  );
 }
 
 /** What served last according to the status; where that is unknown, the other revision with most pods that are ready. */
@@ -187,7 +172,7 @@ function rollBack(input: RolloutInput, { serving, attempts, model }: RollBack): 
   const back: Deployment = { ...wanted, spec: { ...wanted.spec, selector: wanted.spec?.selector ?? {}, template } };
   const noted = withAttempts(back, attempts);
   // What failed holds what the serving pods need.
-  const inPlace = mayReplaceInPlace && live !== undefined && isInPlace(live) && !isComplete(live);
+  const inPlace = mayReplaceInPlace && live !== undefined && isInPlace(live) && !isComplete(rolloutCounts(live));
   const { failed, next, revision, message } = attempts;
   const then = next === undefined ? "it is not tried again before the spec changes" : `it is tried again at ${next}`;
   const what = attempts.reason === "raise" ? "was put off" : `failed (${times(failed)})`;

@@ -2,6 +2,7 @@
 
 import type { Condition } from "../api/conditions.ts";
 import type { InferenceServiceStatus } from "../api/inference-service-status.ts";
+import { conditionOf } from "../kube/conditions.ts";
 import type { EventDetails } from "../kube/events.ts";
 
 /** What keeps the children from being made, or the spec from being read. */
@@ -84,8 +85,4 @@ function recovered(before: Told | undefined, after: Told): EventDetails[] {
   const is = conditionOf(after, "ModelReady");
   if (conditionOf(before, "ModelReady")?.status !== "False" || is?.status !== "True") return [];
   return [{ type: "Normal", reason: "Recovered", action: "Diagnose", message: is.message }];
-}
-
-function conditionOf(status: Told | undefined, type: string): Condition | undefined {
-  return status?.conditions?.find((condition) => condition.type === type);
 }

@@ -6,11 +6,13 @@ import { type AnyFinding, type Condition, type Finding, finding, mergeConditions
 import { pausedAnnotation, revisionLabel } from "../api/group.ts";
 import type { InferenceService } from "../api/inference-service.ts";
 import type { InferenceServiceStatus } from "../api/inference-service-status.ts";
+import { conditionOf } from "../kube/conditions.ts";
 import { selectorText, serviceUrl } from "../resources/names.ts";
 import { type ColdStart, measureColdStart } from "./cold-start.ts";
 import { diagnose, hasLoaded, isReady, podsOfRevision } from "./diagnosis.ts";
 import type { Failure } from "./failure.ts";
 import type { RolloutDecision } from "./rollout.ts";
+import { isComplete, type RolloutCounts, rolloutCounts } from "./rollout-counts.ts";
 
 /** What the reconciler writes below `status`. The autoscaler owns the rest of it. */
 export interface ReconciledStatus {
@@ -78,7 +80,7 @@ function conditionsOf(view: View, blocked: Finding<"Ready"> | undefined, now: Da
 interface View {
   readonly service: InferenceService;
   readonly paused: boolean | undefined;
-  readonly counts: ReturnType<typeof rolloutCounts>;
+  readonly counts: RolloutCounts;
   /** The revision that the Deployment was last told to run. */
   readonly revision: string | undefined;
   /** Its pods, without those that are being deleted. */
@@ -121,7 +123,7 @@ function readyGeneration(view: View, { status, type }: Finding<"Ready">): number
   const generation = metadata.generation ?? 0;
   // What is paused takes up no edit.
   if (status !== "True" || (newestServes(view) && view.paused !== true)) return generation;
-  const before = written?.conditions?.find((condition) => condition.type === type);
+  const before = conditionOf(written, type);
   const serving = before?.status === "True" ? before.observedGeneration : undefined;
   return serving ?? Math.max(generation - 1, 0);
 }
@@ -144,7 +146,7 @@ function modelFinding(view: View): Finding<"ModelReady"> {
   if (failure !== undefined) return finding("ModelReady", "False", failure.reason, failure.message);
   if (revision !== undefined && counts.wanted === 0) {
     // A service that sleeps has not forgotten that its model loads.
-    const before = service.status?.conditions?.find(({ type }) => type === "ModelReady");
+    const before = conditionOf(service.status, "ModelReady");
     return before?.status === "True" && service.status?.model?.revision === revision
       ? loaded
       : finding("ModelReady", "Unknown", "NoReplicas", "no replica is wanted, so no pod loads the model");
@@ -181,9 +183,8 @@ function modelStatus(view: View, now: Date): Pick<ReconciledStatus, "model"> {
 
 /** Measured while the revision comes up; later a pod that was busy for a while would be taken for one that has just come. */
 function coldStartStatus({ service, revision, newest }: View): Pick<ReconciledStatus, "coldStart"> {
-  const { coldStart: before, conditions, model } = service.status ?? {};
-  const rollout = conditions?.find(({ type }) => type === "RolloutComplete");
-  const isOld = model?.revision === revision && rollout?.status === "True";
+  const { coldStart: before, model } = service.status ?? {};
+  const isOld = model?.revision === revision && conditionOf(service.status, "RolloutComplete")?.status === "True";
   const known = revision === undefined || isOld || before?.revision === revision;
   const coldStart = known ? before : (measureColdStart(newest, revision) ?? before);
   return coldStart === undefined ? {} : { coldStart };
@@ -224,31 +225,16 @@ function rolloutFinding({ counts, failure, paused, decided }: View): Finding<"Ro
   if (!counts.observed) {
     return finding("RolloutComplete", "False", "RollingOut", "the newest revision is not rolled out yet");
   }
-  const { total, updated, available, wanted } = counts;
-  if (updated >= wanted && available >= wanted && total === updated) {
+  const { updated, available, wanted } = counts;
+  if (isComplete(counts)) {
     return finding("RolloutComplete", "True", "UpToDate", "all replicas run the newest revision");
   }
   const message = `${updated} of ${wanted} replicas run the newest revision; ${available} replicas of any revision are available`;
-  if (counts.progress === "ProgressDeadlineExceeded") {
+  if (counts.late) {
     const said = failure === undefined ? message : `not in time: ${failure.message}`;
     return finding("RolloutComplete", "False", "ProgressDeadlineExceeded", said);
   }
   return failure === undefined
     ? finding("RolloutComplete", "False", "RollingOut", message)
     : finding("RolloutComplete", "False", failure.reason, failure.message);
-}
-
-/** A Deployment's counts with zero for what its controller leaves out; not observed: they are about an earlier spec. */
-function rolloutCounts(deployment: Deployment | undefined) {
-  const { metadata, spec, status } = deployment ?? {};
-  const { observedGeneration = 0, replicas: total = 0, updatedReplicas: updated = 0 } = status ?? {};
-  return {
-    observed: deployment !== undefined && observedGeneration >= (metadata?.generation ?? 0),
-    wanted: spec?.replicas ?? 0,
-    total,
-    updated,
-    available: status?.availableReplicas ?? 0,
-    ready: status?.readyReplicas ?? 0,
-    progress: status?.conditions?.find((condition) => condition.type === "Progressing")?.reason,
-  };
 }

@@ -19,6 +19,14 @@ export const systemClock: Clock = {
   },
 };
 
+/** Resolves when the signal aborts. */
+export function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => {
+    signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}
+
 /** Resolves after `delayMs` or as soon as the signal aborts, whichever is first; never rejects. */
 export function wait(clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();

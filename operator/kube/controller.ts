@@ -1,7 +1,7 @@
 // The reconcile loop: workers take keys from the queue, call reconcile, and come back as its outcome says.
 
 import { randomUUID } from "node:crypto";
-import { type Clock, systemClock, wait } from "./clock.ts";
+import { aborted, type Clock, systemClock, wait } from "./clock.ts";
 import { isConflict, TerminalError } from "./errors.ts";
 import { Lifeline } from "./lifeline.ts";
 import { type MetricSink, queueMetrics, type ReconcileOutcome, resultOf } from "./metrics.ts";
@@ -105,13 +105,11 @@ export class Controller {
 
   /** Reconciles until the signal aborts and the reconciles in progress have ended; never rejects. */
   async run(signal: AbortSignal): Promise<void> {
-    const stopped = Promise.withResolvers<void>();
-    signal.addEventListener("abort", () => stopped.resolve(), { once: true });
-    if (signal.aborted) stopped.resolve();
-    await Promise.race([stopped.promise, Promise.all(this.#options.sources.map((source) => source.synced))]);
+    const stopped = aborted(signal);
+    await Promise.race([stopped, Promise.all(this.#options.sources.map((source) => source.synced))]);
     const hardStop = new AbortController();
     const workers = Array.from({ length: signal.aborted ? 0 : this.#workers }, () => this.#work(hardStop.signal));
-    await stopped.promise;
+    await stopped;
     const drained = this.#queue.shutDown();
     const patience = new AbortController();
     await Promise.race([drained, wait(this.#clock, (this.#options.drainSeconds ?? 10) * 1000, patience.signal)]);

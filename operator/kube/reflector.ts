@@ -6,7 +6,7 @@ import { AnswerTooLargeError, ApiError, ConnectionError, isExpired } from "./err
 import type { ReflectorMetrics } from "./metrics.ts";
 import type { Store } from "./store.ts";
 import { TimeSlices } from "./time-slices.ts";
-import type { KubeClient, KubeObject, Logger, ResourceType } from "./types.ts";
+import type { KubeClient, KubeObject, ListOptions, Logger, ResourceType } from "./types.ts";
 
 export interface ReflectorOptions<T extends KubeObject> {
   readonly client: Pick<KubeClient, "list" | "watch">;
@@ -42,6 +42,8 @@ export class Reflector<T extends KubeObject> {
   readonly #synced = Promise.withResolvers<void>();
   readonly #logger: Logger;
   readonly #slices: TimeSlices;
+  /** Which objects of the kind. */
+  readonly #selection: Pick<ListOptions, "namespace" | "labelSelector" | "fieldSelector">;
   #hasSynced = false;
   #lastActivityMs: number;
   #resourceVersion: string | undefined;
@@ -54,7 +56,12 @@ export class Reflector<T extends KubeObject> {
     this.#clock = options.clock ?? systemClock;
     this.#slices = new TimeSlices({ clock: this.#clock });
     this.#random = options.random ?? Math.random;
-    const { namespace, type } = options;
+    const { namespace, labelSelector, fieldSelector, type } = options;
+    this.#selection = {
+      ...(namespace === undefined ? {} : { namespace }),
+      ...(labelSelector === undefined ? {} : { labelSelector }),
+      ...(fieldSelector === undefined ? {} : { fieldSelector }),
+    };
     this.#logger = options.logger.child({ kind: type.kind, ...(namespace === undefined ? {} : { namespace }) });
     this.#lastActivityMs = this.#clock.nowMs();
     this.#pageSize = options.pageSize ?? 500;
@@ -117,21 +124,16 @@ export class Reflector<T extends KubeObject> {
 
   /** Fills the store and returns the list's resource version. */
   async #list(signal: AbortSignal): Promise<string> {
-    const { client, type, store, namespace, labelSelector, fieldSelector, metrics } = this.#options;
+    const { client, type, store, namespace, metrics } = this.#options;
     const startedMs = this.#clock.nowMs();
     metrics?.listBegun();
     const objects: T[] = [];
     let token: string | undefined;
-    // No resource version is asked for: the answer is then never older than one seen before.
-    const query = {
-      signal,
-      ...(namespace === undefined ? {} : { namespace }),
-      ...(labelSelector === undefined ? {} : { labelSelector }),
-      ...(fieldSelector === undefined ? {} : { fieldSelector }),
-    };
     for (;;) {
+      // No resource version is asked for: the answer is then never older than one seen before.
       const page = await client.list(type, {
-        ...query,
+        ...this.#selection,
+        signal,
         limit: this.#pageSize,
         ...(token === undefined ? {} : { continue: token }),
       });
@@ -153,7 +155,7 @@ export class Reflector<T extends KubeObject> {
   }
 
   async #watch(resourceVersion: string, signal: AbortSignal): Promise<void> {
-    const { client, type, store, namespace, labelSelector, fieldSelector, metrics } = this.#options;
+    const { client, type, store, metrics } = this.#options;
     const startedMs = this.#clock.nowMs();
     let received = 0;
     metrics?.watchBegun();
@@ -161,10 +163,8 @@ export class Reflector<T extends KubeObject> {
       resourceVersion,
       // Spread, so that thousands of watches begun together do not end together.
       timeoutSeconds: Math.round(minWatchSeconds + this.#random() * (maxWatchSeconds - minWatchSeconds)),
+      ...this.#selection,
       signal,
-      ...(namespace === undefined ? {} : { namespace }),
-      ...(labelSelector === undefined ? {} : { labelSelector }),
-      ...(fieldSelector === undefined ? {} : { fieldSelector }),
     });
     try {
       for await (const { type: change, object } of events) {
